@@ -1,0 +1,1 @@
+"""Tables come in here, are checked once, and leave as one row per customer."""

@@ -1,0 +1,258 @@
+"""The door: a purchase log from anywhere becomes one checked table, and every row is accounted for.
+
+`read_transactions` copies the source into an embedded DuckDB, types and checks it there, refuses everything that is
+wrong in one message, and returns `Transactions`: a value that can be cut at any earlier date without reading again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import ibis.expr.types as ir
+import pandas as pd
+from ibis.backends import BaseBackend
+from pydantic import ValidationError
+
+from crm_analysis.data.casting import Check, mark_copies, type_columns
+from crm_analysis.data.contracts import TABLE_COLUMNS, TRANSACTION_CONTRACT, Day, to_day
+from crm_analysis.data.judging import CheckedLog, judge
+from crm_analysis.data.loading import RawTable, load_raw
+from crm_analysis.data.reconciliation import count_oddities, reconcile, rows_of, span
+from crm_analysis.errors import SettingsError, Violation, listing, refuse
+from crm_analysis.settings import DoorRules, TransactionColumns
+
+
+@dataclass(frozen=True, eq=False)
+class Transactions:
+    """A checked purchase log as it could be seen on a date. Made by `read_transactions`.
+
+    Attributes
+    ----------
+    table : ibis Table
+        One row per used source line: customer_id (text), order_date (date), amount (decimal with four places; a
+        refund that reduces its order is negative and carries the order's date), and the optional columns the source
+        has: order_id, product, category, quantity, cost, margin, channel.
+    reconciliation : DataFrame
+        One row per outcome: `outcome` (stable key), `status` ("used", "set_aside", "not_seen"), `reason` in words,
+        `rows`, and `money` (Decimal, exact). Rows and money add up to what came in.
+    as_of : date or None
+        Last day that is seen; None when the log is not cut.
+    source : str
+        Name of the file or table, for people.
+    currency : str
+        Of every amount.
+    first_date, last_date : date or None
+        First and last day with a used line; None when no line is used.
+    log, judged : CheckedLog, ibis Table
+        The checked lines before the cut, and the same lines with their outcome: the workings, for the door itself.
+    """
+
+    table: ir.Table
+    reconciliation: pd.DataFrame
+    as_of: date | None
+    source: str
+    currency: str
+    first_date: date | None
+    last_date: date | None
+    log: CheckedLog = field(repr=False)
+    judged: ir.Table = field(repr=False)
+
+    def __repr__(self) -> str:
+        used = int(self.reconciliation["rows"].iloc[0])
+        cut = "" if self.as_of is None else f", as of {self.as_of}"
+        return f"Transactions({self.source}: {used:,} lines used of {self.log.rows:,}{cut})"
+
+    def until(self, as_of: Day) -> "Transactions":
+        """Return the transactions as the door would have shown them on an earlier date.
+
+        A refund that came later is not seen, so netting starts again from the checked lines; the source is not read
+        again.
+
+        Raises
+        ------
+        SettingsError
+            When these transactions were cut before `as_of`.
+        """
+        day = to_day(as_of, "as_of")
+        if day == self.as_of:
+            return self
+        if self.as_of is not None and day > self.as_of:
+            raise SettingsError(
+                f"{self.source} was cut at {self.as_of} and cannot show {day}; read it with a later as_of."
+            )
+        return _cut(self.log, day)
+
+    @property
+    def counters(self) -> pd.DataFrame:
+        """What is used but worth knowing: a frame with columns `counter`, `meaning`, `rows` and `money`."""
+        return count_oddities(self.judged.filter(self.judged.outcome == "used"))
+
+
+def read_transactions(
+    source: Any,
+    *,
+    columns: TransactionColumns | Mapping[str, str] | None = None,
+    as_of: Day | None = None,
+    connection: BaseBackend | None = None,
+    rules: DoorRules | None = None,
+    currency: str = "USD",
+    timezone: str = "UTC",
+) -> Transactions:
+    """Read, check and reconcile a purchase log.
+
+    Parameters
+    ----------
+    source : path, DataFrame, ibis Table, str or Transactions
+        A CSV (also gzipped) or Parquet file, a DataFrame, an ibis table, or, with `connection`, the name of a table
+        there. Transactions pass through, cut when `as_of` is given.
+    columns : TransactionColumns or mapping, optional
+        What the source calls each column; default: their own names.
+    as_of : date or str, optional
+        Later rows are not seen; they are counted.
+    connection : ibis backend, optional
+        Where the named table lives.
+    rules : DoorRules, optional
+        What to do with odd rows; default: the rules of the design.
+    currency : str
+        The company's currency, of every amount that names no other.
+    timezone : str
+        The company's time zone; times that carry a zone are converted to it and then cut to the day.
+
+    Returns
+    -------
+    Transactions
+
+    Raises
+    ------
+    DataError
+        When the source cannot be read or breaks rules: every rule at once, each with the file, the column, the
+        number of rows, the first five, and the way to fix it.
+    SettingsError
+        When a parameter is wrong.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"customer_id": ["C1", None], "order_date": "2024-06-30", "amount": [9.5, 1.0]})
+    >>> read_transactions(orders).reconciliation.query("rows > 0")[["outcome", "rows", "money"]]
+                   outcome  rows   money
+    0                 used     1  9.5000
+    5  missing_customer_id     1  1.0000
+    """
+    day = None if as_of is None else to_day(as_of, "as_of")
+    if isinstance(source, Transactions):
+        if columns is not None or connection is not None or rules is not None:
+            raise SettingsError("these transactions are already read; columns, connection and rules come too late.")
+        return source if day is None else source.until(day)
+    _check_timezone(timezone)
+    mapping = _as_columns(columns)
+    raw = load_raw(source, connection)
+    return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone), day)
+
+
+def _as_columns(columns: TransactionColumns | Mapping[str, str] | None) -> TransactionColumns:
+    if isinstance(columns, TransactionColumns):
+        return columns
+    try:
+        return TransactionColumns(**(columns or {}))
+    except ValidationError as error:
+        wrong = listing([str(problem["loc"][0]) for problem in error.errors()])
+        known = listing([column.name for column in TRANSACTION_CONTRACT])
+        raise SettingsError(f"columns: {wrong} cannot be mapped to a column's name; the columns are {known}.") from None
+
+
+def _check_timezone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(f"timezone is {name!r}; use a name such as 'Europe/Berlin' or 'UTC'.") from None
+
+
+def _check(raw: RawTable, columns: TransactionColumns, rules: DoorRules, currency: str, timezone: str) -> CheckedLog:
+    """Type the raw table, refuse what breaks a rule, and keep the rest as one physical table."""
+    names = _present(columns, raw.table.columns)
+    typed = type_columns(raw.table, names, rules=rules, currency=currency, timezone=timezone)
+    refuse([*_missing_columns(raw, columns, rules), *_broken_checks(raw, names, typed.checks)])
+
+    values = {name: value for name, value in typed.values.items() if name != "currency"}
+    copies = mark_copies(raw.table, rules.order_line_key)
+    connection = cast("Any", raw.table.get_backend())
+    lines = connection.create_table("lines", raw.table.select(row=raw.row, **values, **copies))
+    raw.drop()
+    [total] = rows_of(lines.aggregate(rows=lines.count(), money=lines.amount.sum(), refunds=lines.is_refund.sum()))
+    return CheckedLog(lines, total["rows"], total["money"], total["refunds"] > 0, rules, raw.source, currency)
+
+
+def _present(columns: TransactionColumns, available: tuple[str, ...]) -> dict[str, str]:
+    wanted = {name: source_name or name for name, source_name in columns.model_dump().items()}
+    return {name: source_name for name, source_name in wanted.items() if source_name in available}
+
+
+def _missing_columns(raw: RawTable, columns: TransactionColumns, rules: DoorRules) -> list[Violation]:
+    available = raw.table.columns
+    rule = f"there is no such column (there are {listing([repr(name) for name in available])})"
+    rows = int(raw.table.count().execute())
+    asked = {name: source_name for name, source_name in columns.model_dump().items() if source_name is not None}
+    violations = [
+        Violation(
+            raw.source,
+            source_name,
+            rule,
+            rows,
+            f'name the column that holds it: {name} = "..." under [sources.transactions.columns] in crm.toml, or '
+            f'columns={{"{name}": "..."}}.',
+        )
+        for name, source_name in asked.items()
+        if source_name not in available
+    ]
+    return violations + [
+        Violation(raw.source, name, rule, rows, "correct rules.order_line_key, which names it.")
+        for name in rules.order_line_key
+        if name not in available
+    ]
+
+
+def _broken_checks(raw: RawTable, names: Mapping[str, str], checks: list[Check]) -> list[Violation]:
+    if not checks:
+        return []
+    counts = {str(number): check.broken.fill_null(False).sum() for number, check in enumerate(checks)}
+    [broken] = rows_of(raw.table.aggregate(**counts))
+    return [
+        Violation(
+            raw.source,
+            check.column,
+            check.rule,
+            broken[str(number)],
+            check.fix,
+            _first_rows(raw, names, check),
+        )
+        for number, check in enumerate(checks)
+        if broken[str(number)]
+    ]
+
+
+def _first_rows(raw: RawTable, names: Mapping[str, str], check: Check) -> pd.DataFrame:
+    shown = dict.fromkeys([names.get("customer_id", check.column), check.column])
+    number = "__row__"  # the source may have a column called row
+    rows = raw.table.mutate(**{number: raw.row}).filter(check.broken).order_by(number).limit(5)
+    first: pd.DataFrame = rows.select(number, *shown).to_pandas()
+    return first.set_index(number).rename_axis("row")
+
+
+def _cut(log: CheckedLog, as_of: date | None) -> Transactions:
+    # Kept as a table of the engine: a log is cut once and asked many times.
+    judged = judge(log, as_of).cache()
+    used = judged.filter(judged.outcome == "used")
+    first_date, last_date = span(used)
+    return Transactions(
+        table=used.select([name for name in TABLE_COLUMNS if name in used.columns]),
+        reconciliation=reconcile(log, judged),
+        as_of=as_of,
+        source=log.source,
+        currency=log.currency,
+        first_date=first_date,
+        last_date=last_date,
+        log=log,
+        judged=judged,
+    )

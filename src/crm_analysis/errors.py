@@ -1,0 +1,87 @@
+"""What can go wrong, in one tree, and how a row-level problem is worded.
+
+Each class carries the exit code of the command line, so that a scheduler sees the same answer everywhere:
+0 done, 1 run failed, 2 wrong usage or settings, 3 data refused.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+
+class CrmAnalysisError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_code = 1
+
+
+class SettingsError(CrmAnalysisError):
+    """The settings, a parameter or the usage is wrong; the data has not been looked at."""
+
+    exit_code = 2
+
+
+class DataError(CrmAnalysisError):
+    """The data breaks a rule of the door; nothing was computed and nothing was published."""
+
+    exit_code = 3
+
+
+class BookError(CrmAnalysisError):
+    """A book could not be built; the last good book is untouched."""
+
+    exit_code = 1
+
+
+class EstimationWarning(UserWarning):
+    """An estimate that is doubtful but usable. The message says why and what to try."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken rule: where, what, how many rows, the first of them, and how to fix it.
+
+    Attributes
+    ----------
+    table, column, rule, fix : str
+        Words for the reader; `column` is "" when the rule concerns whole rows.
+    rows : int
+        How many rows break the rule.
+    first : DataFrame
+        The first rows that do (at most five are shown).
+    """
+
+    table: str
+    column: str
+    rule: str
+    rows: int
+    fix: str
+    first: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
+
+    def message(self) -> str:
+        """Return the violation as the text a user reads."""
+        where = f"{self.table}, column {self.column!r}" if self.column else self.table
+        lines = [f"{where}: {self.rule} in {self.rows:,} row(s)."]
+        if len(self.first):
+            lines.append(self.first.head(5).to_string())
+        lines.append(f"To fix: {self.fix}")
+        return "\n".join(lines)
+
+
+def refuse(violations: Iterable[Violation]) -> None:
+    """Raise one `DataError` that names every violation; do nothing when there is none."""
+    found = list(violations)
+    if found:
+        raise DataError("\n\n".join(violation.message() for violation in found))
+
+
+def rows_message(rule: str, rows: pd.DataFrame, *, table: str, fix: str, column: str = "") -> str:
+    """Return the message of one broken rule, given all rows that break it."""
+    return Violation(table, column, rule, len(rows), fix, rows.head(5)).message()
+
+
+def listing(names: Sequence[str]) -> str:
+    """Return names as `a, b and c`, for messages."""
+    names = list(names)
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else "none"

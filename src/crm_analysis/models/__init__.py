@@ -1,0 +1,1 @@
+"""Probability models of buying and spending: pure functions on arrays, and fits that never change."""

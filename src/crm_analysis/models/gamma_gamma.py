@@ -1,0 +1,278 @@
+"""Gamma-Gamma: what a customer spends per purchase, and how far the mean seen so far is to be believed.
+
+Fader & Hardie (2013), "The Gamma-Gamma Model of Monetary Value" (note 025; "FH" below). Each purchase of a customer is
+Gamma(p, nu), the nu of customers are Gamma(q, v). The model takes spend to be independent of how often a customer
+buys, which `spend_frequency_correlation` puts to the test.
+"""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.special import gammaln, psi
+
+from crm_analysis.data.summaries import CustomerSummary
+from crm_analysis.errors import DataError, EstimationWarning
+from crm_analysis.models.fit import Fit, case_weights
+from crm_analysis.models.histories import Floats, Integers, distinct_rows
+from crm_analysis.models.likelihood import maximize_likelihood
+
+# Shared variance of 4%: beyond it the spend of frequent buyers differs enough to matter for the total.
+_TENABLE_CORRELATION = 0.2
+
+
+class GammaGammaParams(NamedTuple):
+    """Parameters of the Gamma-Gamma: shape p of a purchase, shape q and scale v of the customers; v in currency."""
+
+    p: float
+    q: float
+    v: float
+
+
+def log_likelihood(params: GammaGammaParams, frequency: Floats, monetary_value: Floats) -> Floats:
+    """Log-likelihood of each customer's mean purchase value.
+
+    Parameters
+    ----------
+    params : GammaGammaParams
+        p, q, v.
+    frequency : array, shape (n_customers,)
+        Number of purchases the mean was taken over, >= 1.
+    monetary_value : array, shape (n_customers,)
+        Mean value of those purchases, > 0, in currency.
+
+    Returns
+    -------
+    array, shape (n_customers,)
+
+    References
+    ----------
+    FH, eq. 1a.
+    """
+    return _log_likelihood_and_score(params, frequency, monetary_value)[0]
+
+
+def _log_likelihood_and_score(
+    params: GammaGammaParams, frequency: Floats, monetary_value: Floats
+) -> tuple[Floats, Floats]:
+    """Log-likelihood and its gradient in (p, q, v), per customer."""
+    p, q, v = params
+    x, m = np.asarray(frequency, float), np.asarray(monetary_value, float)
+    log_scale = np.log(v + x * m)
+    value = (
+        gammaln(p * x + q) - gammaln(p * x) - gammaln(q)
+        + q * np.log(v) + (p * x - 1) * np.log(m) + p * x * np.log(x)
+        - (p * x + q) * log_scale
+    )  # fmt: skip
+    d_p = x * (psi(p * x + q) - psi(p * x) + np.log(m) + np.log(x) - log_scale)
+    d_q = psi(p * x + q) - psi(q) + np.log(v) - log_scale
+    d_v = q / v - (p * x + q) / (v + x * m)
+    return value, np.stack([d_p, d_q, d_v], axis=-1)
+
+
+def population_mean(params: GammaGammaParams) -> float:
+    """Mean purchase value over all customers, p v / (q - 1); infinite for q <= 1 (FH, eq. 3)."""
+    p, q, v = params
+    return p * v / (q - 1) if q > 1 else float("inf")
+
+
+def expected_spend(params: GammaGammaParams, frequency: Floats, monetary_value: Floats) -> Floats:
+    """Expected value of a customer's next purchase: the mean seen so far, drawn towards that of all customers.
+
+    Parameters
+    ----------
+    params : GammaGammaParams
+        p, q, v.
+    frequency : array, shape (n_customers,)
+        Number of purchases the mean was taken over; 0 for a customer without an observed repeat spend.
+    monetary_value : array, shape (n_customers,)
+        Mean value of those purchases; ignored (may be missing) where frequency is 0.
+
+    Returns
+    -------
+    array, shape (n_customers,)
+        Currency per purchase. Where frequency is 0, the population's mean.
+
+    References
+    ----------
+    FH, eq. 5.
+    """
+    p, q, v = params
+    x = np.asarray(frequency, float)
+    paid = np.where(x > 0, x * np.nan_to_num(monetary_value), 0.0)
+    weight = p * x + q - 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(weight > 0, p * (v + paid) / weight, np.inf)
+
+
+@dataclass(frozen=True)
+class SpendFrequencyCorrelation:
+    """Whether those who buy often spend more (or less) per purchase; the model takes it that they do not.
+
+    Attributes
+    ----------
+    correlation : float
+        Pearson's r between number and mean value of purchases, among repeat buyers.
+    lower, upper : float
+        Its 95% interval (Fisher's z).
+    p_value : float
+        Of the hypothesis of no correlation.
+    customers : int
+        Repeat buyers it rests on.
+    """
+
+    correlation: float
+    lower: float
+    upper: float
+    p_value: float
+    customers: int
+
+    @property
+    def tenable(self) -> bool:
+        """Whether the correlation is small enough for the model: its interval lies within 0.2 of zero."""
+        return max(abs(self.lower), abs(self.upper)) < _TENABLE_CORRELATION
+
+
+def spend_frequency_correlation(customers: CustomerSummary) -> SpendFrequencyCorrelation:
+    """Test the independence of spend and frequency among customers with an observed repeat spend.
+
+    Raises
+    ------
+    DataError
+        When fewer than four customers have one.
+    """
+    x, m = _observed_spend(customers)
+    if len(x) < 4:
+        raise DataError(
+            f"customer summary: {len(x)} customer(s) with repeat spend; a correlation needs at least four.\n"
+            "To fix: give a longer log, or check the monetary_value column."
+        )
+    if x.min() == x.max() or m.min() == m.max():
+        return SpendFrequencyCorrelation(np.nan, np.nan, np.nan, np.nan, len(x))
+    result = stats.pearsonr(x, m)
+    interval = result.confidence_interval(0.95)
+    return SpendFrequencyCorrelation(
+        float(result.statistic), float(interval.low), float(interval.high), float(result.pvalue), len(x)
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GammaGammaFit(Fit):
+    """A Gamma-Gamma with estimated parameters."""
+
+    model_name: ClassVar[str] = "Gamma-Gamma"
+    params_type: ClassVar[type] = GammaGammaParams
+
+    params: GammaGammaParams
+
+    @property
+    def population_mean(self) -> float:
+        """Mean purchase value over all customers, in currency; infinite for q <= 1."""
+        return population_mean(self.params)
+
+    def expected_spend(self, customers: CustomerSummary) -> pd.Series:
+        """Expected value of each customer's next purchase; the population's mean where no repeat spend was seen."""
+        frame = customers.frame
+        values = expected_spend(
+            self.params, customers.monetary_count.to_numpy(float), frame["monetary_value"].to_numpy(float)
+        )
+        return pd.Series(values, index=frame.index, name="expected_spend")
+
+    def simulate_spend(self, customers: CustomerSummary, buyer: Integers, rng: np.random.Generator) -> Floats:
+        """Simulate the value of purchases to come.
+
+        Parameters
+        ----------
+        customers : CustomerSummary
+            Whose spend so far says what to expect.
+        buyer : array of int, shape (n_purchases,)
+            Position in `customers` of the customer who makes each purchase.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        array, shape (n_purchases,)
+            Currency. Given the history nu ~ Gamma(q + p x, v + x m), and each purchase is Gamma(p, nu).
+        """
+        p, q, v = self.params
+        x = customers.monetary_count.to_numpy(float)
+        paid = x * np.nan_to_num(customers.frame["monetary_value"].to_numpy(float))
+        nu = rng.gamma(q + p * x) / (v + paid)
+        return rng.gamma(p, size=len(buyer)) / nu[buyer]
+
+
+def fit_gamma_gamma(customers: CustomerSummary, *, weights: pd.Series | Floats | None = None) -> GammaGammaFit:
+    """Estimate the Gamma-Gamma by maximum likelihood, from the customers with an observed repeat spend.
+
+    Parameters
+    ----------
+    customers : CustomerSummary
+        With monetary_value (missing, not zero, where no repeat spend was seen); the others are left out here.
+    weights : Series or array, shape (n_customers,), optional
+        Case weights of all customers, >= 0.
+
+    Returns
+    -------
+    GammaGammaFit
+
+    Raises
+    ------
+    DataError
+        When fewer than four customers have a repeat spend.
+
+    Warns
+    -----
+    EstimationWarning
+        When q <= 1 (the mean spend of the population is infinite), when spend and frequency are correlated, or from
+        the optimiser.
+    """
+    x, m = _observed_spend(customers)
+    correlation = spend_frequency_correlation(customers)  # refuses a base too small
+    case = case_weights(weights, len(customers.frame))
+    rows = distinct_rows(x, m, weights=None if case is None else case[_has_spend(customers)])
+    mean = float(rows.counts @ rows.columns[1] / rows.counts.sum())
+    maximum = maximize_likelihood(
+        lambda values: _log_likelihood_and_score(GammaGammaParams(*values), *rows.columns),
+        names=GammaGammaParams._fields,
+        starts=[(p, q, mean * (q - 1) / p) for p, q in [(5.0, 4.0), (1.0, 2.0)]],
+        counts=rows.counts,
+    )
+    fit = GammaGammaFit.from_maximum(maximum, number_of_customers=float(rows.counts.sum()), time_unit="")
+    for doubt in _doubts(fit, correlation):
+        warnings.warn(doubt, EstimationWarning, stacklevel=2)
+        fit = replace(fit, advice=(*fit.advice, doubt))
+    return fit
+
+
+def _has_spend(customers: CustomerSummary) -> np.ndarray:
+    return customers.frame["monetary_value"].notna().to_numpy() & (customers.monetary_count.to_numpy(float) > 0)
+
+
+def _observed_spend(customers: CustomerSummary) -> tuple[Floats, Floats]:
+    if "monetary_value" not in customers.frame:
+        raise DataError(
+            "customer summary: column 'monetary_value' is missing.\n"
+            "To fix: make the summary with summarize_customers, or add the mean value of a repeat purchase."
+        )
+    seen = _has_spend(customers)
+    return customers.monetary_count.to_numpy(float)[seen], customers.frame["monetary_value"].to_numpy(float)[seen]
+
+
+def _doubts(fit: GammaGammaFit, correlation: SpendFrequencyCorrelation) -> list[str]:
+    doubts = []
+    if fit.params.q <= 1:
+        doubts.append(
+            f"q = {fit.params.q:.3g} is at most 1, so the mean spend of the population is infinite; value only "
+            "customers with an observed repeat spend, and look for a few very large purchases."
+        )
+    if abs(correlation.correlation) >= _TENABLE_CORRELATION:
+        doubts.append(
+            f"spend and frequency are correlated ({correlation.correlation:.2f}, 95% interval {correlation.lower:.2f} "
+            f"to {correlation.upper:.2f}); the model takes them as independent. Value the base by segments with like "
+            "frequency, and compare the totals."
+        )
+    return doubts

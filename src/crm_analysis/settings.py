@@ -1,0 +1,186 @@
+"""`crm.toml`, the one settings file of a company, read into frozen `Settings`.
+
+Every rate says its unit in its name, every unknown key is refused, every problem is reported at once.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from crm_analysis.errors import SettingsError
+from crm_analysis.periods import TimeUnit, horizon_in_units
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Money = Annotated[float, Field(ge=0)]
+
+
+def _readable_horizon(text: str) -> str:
+    try:
+        horizon_in_units(text, "day")
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+HorizonText = Annotated[str, AfterValidator(_readable_horizon)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Company(_Part):
+    """Whose customers these are."""
+
+    name: str = "Company"
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    timezone: str = "UTC"
+    language: str = "en"
+
+
+class TransactionColumns(_Part):
+    """Names of the source's columns. The three required ones default to their own names.
+
+    An optional column that is not named is looked for under its own name and left out where absent.
+    """
+
+    customer_id: str = "customer_id"
+    order_date: str = "order_date"
+    amount: str = "amount"
+    order_id: str | None = None
+    product: str | None = None
+    category: str | None = None
+    quantity: str | None = None
+    cost: str | None = None
+    margin: str | None = None
+    channel: str | None = None
+    is_refund: str | None = None
+    currency: str | None = None
+
+
+class DoorRules(_Part):
+    """What the door does with odd rows; each default is the rule of the design.
+
+    Attributes
+    ----------
+    zero_amount : {"timing", "set_aside"}
+        "timing": counts as a purchase, stays out of spend.
+    order_line_key : tuple of str
+        Columns of the table that identify one order line. Empty: exact duplicates are kept and counted. Given:
+        an exact duplicate (every column equal) of a line with the same key is set aside.
+    refunds : {"net", "set_aside"}
+        "net": netted on the order it cancels where that can be found, else set aside with its money.
+    date_format : str or None
+        A strptime pattern for text dates ("%Y%m%d", "%d/%m/%Y"). Without it ISO dates and times are read.
+    exchange_rates : dict
+        Units of the company's currency per unit of another, for a log in several currencies.
+    """
+
+    zero_amount: Literal["timing", "set_aside"] = "timing"
+    order_line_key: tuple[str, ...] = ()
+    refunds: Literal["net", "set_aside"] = "net"
+    date_format: str | None = None
+    exchange_rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+
+
+class TransactionSource(_Part):
+    """Where the purchase log is: a file below the project, or a table an ibis URL can name."""
+
+    path: str | None = None
+    connection: str | None = None
+    table: str | None = None
+    columns: TransactionColumns = TransactionColumns()
+    rules: DoorRules = DoorRules()
+
+
+class Sources(_Part):
+    """The tables that come in."""
+
+    transactions: TransactionSource = TransactionSource(path="data/raw/transactions.csv")
+
+
+class MoneySettings(_Part):
+    """Money, all rates a year, all costs in the company's currency."""
+
+    margin: Annotated[float, Field(gt=0, le=1)] = 0.30
+    annual_discount_rate: Annotated[float, Field(ge=0, lt=10)] = 0.10
+    horizon: HorizonText = "24 months"
+    cost_to_serve_per_year: Money = 0.0
+    cost_per_order: Money = 0.0
+    acquisition_cost: Money = 0.0
+
+
+class ForecastSettings(_Part):
+    """How the forecast is made and proven."""
+
+    time_unit: TimeUnit = "week"
+    holdout: HorizonText = "39 weeks"
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    seed: Annotated[int, Field(ge=0)] = 0
+    interval: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    active_days: Annotated[int, Field(ge=1)] = 90
+
+
+class ReportSettings(_Part):
+    """Where books go and what they show."""
+
+    reports: str = "reports"
+    processed: str = "data/processed"
+    notebooks: str = "notebooks"
+    pseudonymise: bool = True
+    targets: dict[str, float] = Field(default_factory=dict)
+
+
+class Settings(_Part):
+    """All settings of a company. `root` is the folder of `crm.toml`; relative paths start there."""
+
+    root: Path = Path()
+    company: Company = Company()
+    sources: Sources = Sources()
+    money: MoneySettings = MoneySettings()
+    forecast: ForecastSettings = ForecastSettings()
+    report: ReportSettings = ReportSettings()
+
+    def path(self, relative: str) -> Path:
+        """Return `relative` as a path below `root` (an absolute one stays as it is)."""
+        return self.root / relative
+
+
+def load_settings(path: str | Path = "crm.toml") -> Settings:
+    """Read `crm.toml`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The settings file.
+
+    Raises
+    ------
+    SettingsError
+        When the file is missing, is not TOML, or breaks rules; every broken rule is named with its key.
+    """
+    path = Path(path)
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path} is not there. Run from the project's folder, or give --settings.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
+    if "root" in content:
+        raise SettingsError(f"{path}: unknown key 'root'.")
+    try:
+        return Settings(root=path.resolve().parent, **content)
+    except ValidationError as error:
+        raise SettingsError(_all_problems(path, error)) from None
+
+
+def _all_problems(path: Path, error: ValidationError) -> str:
+    lines = [f"{path}: {error.error_count()} problem(s)."]
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        what = "unknown key; check its spelling" if problem["type"] == "extra_forbidden" else problem["msg"]
+        given = "" if problem["type"] == "extra_forbidden" else f" (given: {problem['input']!r})"
+        lines.append(f"  {key}: {what}{given}")
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""Who holds the value: tenths of customers, the concentration curve and its Gini coefficient."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.value.lifetime_value import CustomerValues
+
+
+@dataclass(frozen=True, eq=False)
+class Concentration:
+    """How unequally residual value is spread.
+
+    Attributes
+    ----------
+    tenths : DataFrame, indexed by tenth (1 holds the most valuable customers)
+        customers; value and share of the total; mean_value; mean expected_purchases and expected_spend; mean orders
+        so far; median days_since_last where the summary knows it.
+    curve : DataFrame
+        Concentration curve from the most valuable customer down: share_of_customers, share_of_value, from (0, 0)
+        to (1, 1).
+    gini : float
+        0 when all customers are worth the same, near 1 when one holds everything; above 1 is possible when some
+        values are negative. Missing when the total is not positive.
+    """
+
+    tenths: pd.DataFrame
+    curve: pd.DataFrame
+    gini: float
+
+    def share_of_top(self, share_of_customers: float) -> float:
+        """Return the share of the value that the most valuable `share_of_customers` hold."""
+        return float(np.interp(share_of_customers, self.curve["share_of_customers"], self.curve["share_of_value"]))
+
+
+def value_concentration(values: CustomerValues) -> Concentration:
+    """Rank customers by residual value and say who holds how much of it.
+
+    Parameters
+    ----------
+    values : CustomerValues
+        At least ten customers make all tenths; fewer leave some out.
+
+    Returns
+    -------
+    Concentration
+    """
+    summary = values.customers.frame
+    frame = values.frame.assign(orders=summary["frequency"] + 1)
+    if "days_since_last" in summary:
+        frame["days_since_last"] = summary["days_since_last"]
+    # Ties are broken by customer id, so that the same inputs always give the same tenths.
+    ranked = frame.sort_index().sort_values("residual_value", ascending=False, kind="stable")
+    tenth = pd.Series(np.arange(len(ranked)) * 10 // len(ranked) + 1, index=ranked.index, name="tenth")
+    return Concentration(_tenths(ranked, tenth), _curve(ranked["residual_value"]), gini(ranked["residual_value"]))
+
+
+def _tenths(ranked: pd.DataFrame, tenth: pd.Series) -> pd.DataFrame:
+    groups = ranked.groupby(tenth)
+    value = groups["residual_value"].sum()
+    columns = {
+        "customers": groups.size(),
+        "value": value,
+        "share": value / value.sum(),
+        "mean_value": groups["residual_value"].mean(),
+        "expected_purchases": groups["expected_purchases"].mean(),
+        "expected_spend": groups["expected_spend"].mean(),
+        "orders": groups["orders"].mean(),
+    }
+    if "days_since_last" in ranked:
+        columns["days_since_last"] = groups["days_since_last"].median()
+    return pd.DataFrame(columns)
+
+
+def _curve(ranked: pd.Series) -> pd.DataFrame:
+    shares = np.concatenate([[0.0], ranked.cumsum() / ranked.sum()])
+    return pd.DataFrame({"share_of_customers": np.linspace(0, 1, len(shares)), "share_of_value": shares})
+
+
+def gini(values: pd.Series) -> float:
+    """Gini coefficient of some amounts: half their mean absolute difference over their mean.
+
+    Parameters
+    ----------
+    values : Series
+        One amount a customer.
+
+    Returns
+    -------
+    float
+        Missing when the amounts do not add up to more than zero.
+    """
+    amounts = np.sort(values.to_numpy(dtype=np.float64))
+    n, total = len(amounts), amounts.sum()
+    if not total > 0:
+        return float("nan")
+    return float(2 * (np.arange(1, n + 1) @ amounts) / (n * total) - (n + 1) / n)

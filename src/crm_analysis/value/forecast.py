@@ -1,0 +1,106 @@
+"""The forecast of a period: one chosen model, proven on the last part of the log before it is believed."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.data.sources import Transactions, read_transactions
+from crm_analysis.data.summaries import CustomerSummary, summarize_customers
+from crm_analysis.models.bgnbd import BGNBDFit
+from crm_analysis.models.purchase_fit import PurchaseFit
+from crm_analysis.models.registry import fitter
+from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
+from crm_analysis.value.backtest import Backtest, backtest
+from crm_analysis.value.interval import INDIVIDUALS, PARAMETERS, Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Purchases to come, and how far to trust the number.
+
+    Attributes
+    ----------
+    expected : Series, indexed by customer_id
+        Expected repeat purchases of every customer within the horizon.
+    interval : Interval
+        Of the total.
+    method : str
+        In words: the model, and how it did on the held-out part of the log.
+    model : PurchaseFit
+        The chosen model, fitted to the whole log; values and equity of the period rest on it.
+    backtest : Backtest
+        The proof.
+    customers : CustomerSummary
+        Histories on the as-of date.
+    horizon : float
+        In the summary's time unit.
+    """
+
+    expected: pd.Series
+    interval: Interval
+    method: str
+    model: PurchaseFit
+    backtest: Backtest
+    customers: CustomerSummary
+    horizon: float
+
+
+def forecast_purchases(
+    transactions: Transactions | pd.DataFrame | str,
+    *,
+    as_of: date,
+    horizon: Horizon,
+    holdout: Horizon | None = None,
+    time_unit: TimeUnit = "week",
+    annual_discount_rate: float | None = None,
+    draws: int = 400,
+    seed: int = 0,
+) -> Forecast:
+    """Forecast every customer's purchases after `as_of`.
+
+    Parameters
+    ----------
+    transactions : Transactions, DataFrame or path
+        The log.
+    as_of : date
+        Last day that is known.
+    horizon : float or str
+        How far to look: a number in `time_unit`, or text such as "24 months".
+    holdout : float or str, optional
+        Last part of the log kept back for the proof; the shorter of the horizon and half of the log when not given.
+    time_unit : {"day", "week", "month"}
+        Unit the model counts in.
+    annual_discount_rate : float, optional
+        Handed to `summarize_customers`, for a valuation with the past in it.
+    draws, seed : int
+        Simulated futures behind the intervals.
+
+    Returns
+    -------
+    Forecast
+    """
+    log = read_transactions(transactions, as_of=as_of)
+    customers = summarize_customers(log, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate)
+    length = horizon_in_units(horizon, time_unit, as_of)
+    half_of_log = float(customers.frame["T"].max()) / 2
+    held_out = min(length, half_of_log) if holdout is None else horizon_in_units(holdout, time_unit)
+    origin = as_of - timedelta(days=round(held_out * DAYS_PER_UNIT[time_unit]))
+    proof = backtest(log, origins=[origin], horizon=held_out, time_unit=time_unit, draws=draws, seed=seed)
+
+    model = fitter(BGNBDFit.model_name)(customers)
+    rng = np.random.default_rng(seed + 2)
+    totals = [
+        len(model.with_params(tuple(params)).simulate_future(customers, horizon=length, rng=rng))
+        for params in model.draws(draws, seed + 3).itertuples(index=False)
+    ]
+    return Forecast(
+        expected=model.expected_purchases(customers, horizon=length),
+        interval=Interval.of_draws(np.array(totals), level=0.95, contains=(PARAMETERS, INDIVIDUALS)),
+        method=f"{model.model_name}, fitted to the whole log. {proof.verdict()}",
+        model=model,
+        backtest=proof,
+        customers=customers,
+        horizon=length,
+    )

@@ -1,0 +1,255 @@
+"""What each customer is worth: discounted margin to come less the cost to serve, and the whole life with its past.
+
+Residual value is what the customer will bring after the as-of date; lifetime value adds what the customer brought
+and cost before it, carried to the as-of date at the same rate. Future service cost is inside the residual value, once.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.data.summaries import CustomerSummary
+from crm_analysis.errors import SettingsError
+from crm_analysis.models.gamma_gamma import GammaGammaFit
+from crm_analysis.models.purchase_fit import PurchaseFit
+from crm_analysis.models.registry import purchase_fit_from_json
+from crm_analysis.periods import Horizon, TimeUnit, annual_to_continuous, horizon_in_units, units_per_year
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a customer costs, in the currency of the transactions.
+
+    Attributes
+    ----------
+    acquisition_cost : float
+        Paid once, at the first purchase.
+    cost_per_order : float
+        Selling cost of every order, past and future, over and above what the margin already leaves out.
+    cost_to_serve_per_year : float
+        For each year as a customer, from the first purchase until the customer leaves.
+    """
+
+    acquisition_cost: float = 0.0
+    cost_per_order: float = 0.0
+    cost_to_serve_per_year: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (np.isfinite(value) and value >= 0):
+                raise SettingsError(f"costs: {name} is {value}; give an amount >= 0.")
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What a valuation takes as given.
+
+    Attributes
+    ----------
+    horizon : float, str or None
+        As the caller gave it: a number in the time unit, text, or None for all of the future.
+    annual_discount_rate : float
+        Effective rate a year.
+    margin : float
+        Share of spend that is left after the cost of what was sold.
+    costs : Costs
+    time_unit : str
+        Unit of `horizon_in_units` and `continuous_rate`.
+    horizon_in_units : float or None
+        The horizon in the time unit, months and years by the calendar from the as-of date.
+    continuous_rate : float
+        ln(1 + annual rate) per time unit.
+    """
+
+    horizon: Horizon | None
+    annual_discount_rate: float
+    margin: float
+    costs: Costs
+    time_unit: TimeUnit
+    horizon_in_units: float | None
+    continuous_rate: float
+
+
+class Fits(NamedTuple):
+    """The fits behind a valuation."""
+
+    purchases: PurchaseFit
+    spend: GammaGammaFit
+
+
+@dataclass(frozen=True, eq=False)
+class CustomerValues:
+    """What each customer is worth, with everything it was computed from.
+
+    Attributes
+    ----------
+    frame : DataFrame, indexed by customer_id
+        probability_alive; expected_purchases within the horizon; discounted_purchases; expected_spend per purchase;
+        residual_value; earned_value (margin so far less costs so far, carried to the as-of date); lifetime_value,
+        their sum. The last two are missing where the summary carries no spend history. Money in the currency of the
+        transactions.
+    fits : Fits
+        purchases and spend.
+    customers : CustomerSummary
+    assumptions : Assumptions
+    """
+
+    frame: pd.DataFrame
+    fits: Fits
+    customers: CustomerSummary
+    assumptions: Assumptions
+
+    @property
+    def total(self) -> float:
+        """Residual value of all customers together."""
+        return float(self.frame["residual_value"].sum())
+
+    def save(self, folder: str | Path) -> None:
+        """Write `values.parquet`, `customers.parquet` and `valuation.json` (fits and assumptions) to `folder`."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.frame.to_parquet(folder / "values.parquet")
+        self.customers.frame.to_parquet(folder / "customers.parquet")
+        content = {
+            "assumptions": dataclasses.asdict(self.assumptions),
+            "purchases": {"model": self.fits.purchases.model_name, "fit": self.fits.purchases.to_json()},
+            "spend": self.fits.spend.to_json(),
+            "summary": {
+                "time_unit": self.customers.time_unit,
+                "as_of": None if self.customers.as_of is None else self.customers.as_of.isoformat(),
+                "annual_discount_rate": self.customers.annual_discount_rate,
+            },
+        }
+        (folder / "valuation.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "CustomerValues":
+        """Read what `save` wrote; raise `SettingsError` where there is nothing."""
+        folder = Path(folder)
+        if not (folder / "valuation.json").is_file():
+            raise SettingsError(f"{folder} holds no saved valuation.")
+        content = json.loads((folder / "valuation.json").read_text(encoding="utf-8"))
+        summary, assumptions = content["summary"], content["assumptions"]
+        as_of = None if summary["as_of"] is None else date.fromisoformat(summary["as_of"])
+        return cls(
+            pd.read_parquet(folder / "values.parquet"),
+            Fits(
+                purchase_fit_from_json(content["purchases"]["model"], content["purchases"]["fit"]),
+                GammaGammaFit.from_json(content["spend"]),
+            ),
+            CustomerSummary(
+                pd.read_parquet(folder / "customers.parquet"),
+                summary["time_unit"],
+                as_of,
+                summary["annual_discount_rate"],
+            ),
+            Assumptions(**{**assumptions, "costs": Costs(**assumptions["costs"])}),
+        )
+
+
+def lifetime_value(
+    purchases: PurchaseFit,
+    spend: GammaGammaFit,
+    customers: CustomerSummary,
+    *,
+    horizon: Horizon | None,
+    annual_discount_rate: float,
+    margin: float,
+    costs: Costs | None = None,
+) -> CustomerValues:
+    """Value every customer on the as-of date of the summary.
+
+    Parameters
+    ----------
+    purchases : PurchaseFit
+        A fitted purchase model, or `Forecast.model`.
+    spend : GammaGammaFit
+        The fitted spend model.
+    customers : CustomerSummary
+        With monetary_value. For the lifetime value it must have been made with the same `annual_discount_rate`.
+    horizon : float, str or None
+        How far the valuation looks: a number in the summary's time unit, text such as "24 months", or None for
+        all of the future.
+    annual_discount_rate : float
+        Effective rate a year, as a fraction; converted once, to a continuous rate per time unit.
+    margin : float
+        Share of spend left after the cost of what was sold, above 0 and at most 1.
+    costs : Costs, optional
+        Costs beyond the margin; none when not given.
+
+    Returns
+    -------
+    CustomerValues
+
+    Raises
+    ------
+    SettingsError
+        When the margin is out of range, or the summary was made with another rate.
+
+    Notes
+    -----
+    residual value = DERT x (margin x expected spend - cost per order) - cost to serve x discounted time alive, with
+    DERT the discounted expected residual transactions (Fader, Hardie & Lee 2005, JMR 42). A customer can be worth
+    less than zero where serving costs more than the margin brings; such a value stays negative.
+    """
+    if not 0 < margin <= 1:
+        raise SettingsError(f"margin is {margin}; give a share of spend above 0 and at most 1.")
+    costs = costs or Costs()
+    unit = customers.time_unit
+    length = None if horizon is None else horizon_in_units(horizon, unit, customers.as_of)
+    assumptions = Assumptions(
+        horizon, annual_discount_rate, margin, costs, unit, length, annual_to_continuous(annual_discount_rate, unit)
+    )
+    alive = purchases.probability_alive(customers)
+    rate = annual_discount_rate
+    discounted = purchases.discounted_residual_purchases(customers, annual_discount_rate=rate, horizon=length)
+    expected_spend = spend.expected_spend(customers)
+    residual = discounted * (margin * expected_spend - costs.cost_per_order)
+    if costs.cost_to_serve_per_year:
+        lifetime = purchases.discounted_residual_lifetime(customers, annual_discount_rate=rate, horizon=length)
+        residual = residual - costs.cost_to_serve_per_year / units_per_year(unit) * lifetime
+    frame = pd.DataFrame(
+        {
+            "probability_alive": alive,
+            "expected_purchases": purchases.discounted_residual_purchases(
+                customers, annual_discount_rate=0.0, horizon=length
+            ),
+            "discounted_purchases": discounted,
+            "expected_spend": expected_spend,
+            "residual_value": residual,
+            "earned_value": _earned_value(customers, alive, assumptions),
+        }
+    )
+    frame["lifetime_value"] = frame["earned_value"] + frame["residual_value"]
+    return CustomerValues(frame, Fits(purchases, spend), customers, assumptions)
+
+
+def _earned_value(customers: CustomerSummary, alive: pd.Series, assumptions: Assumptions) -> pd.Series:
+    """Margin so far less the costs so far, each carried from its day to the as-of date; missing without a history."""
+    frame, costs, rate = customers.frame, assumptions.costs, assumptions.continuous_rate
+    if customers.annual_discount_rate is None:
+        return pd.Series(np.nan, index=frame.index)
+    if not np.isclose(customers.annual_discount_rate, assumptions.annual_discount_rate, rtol=1e-12, atol=1e-15):
+        raise SettingsError(
+            f"the customer summary carries past spend at {customers.annual_discount_rate:.4%} a year, the valuation "
+            f"uses {assumptions.annual_discount_rate:.4%}; summarise with "
+            f"annual_discount_rate={assumptions.annual_discount_rate}."
+        )
+    margin = assumptions.margin * frame["spend_carried"] - costs.cost_per_order * frame["orders_carried"]
+    acquisition = costs.acquisition_cost * np.exp(rate * frame["T"])
+    # A customer who left did so right after the last purchase (the story of the model), and cost nothing from then on.
+    silence = frame["T"] - frame["recency"]
+    served = _carried_annuity(rate, frame["recency"]) * np.exp(rate * silence) + alive * _carried_annuity(rate, silence)
+    service = costs.cost_to_serve_per_year / units_per_year(assumptions.time_unit) * served
+    return margin - acquisition - service
+
+
+def _carried_annuity(rate: float, length: pd.Series) -> pd.Series:
+    """One per unit of time for `length`, carried to its end: (e^(rate length) - 1) / rate."""
+    return np.expm1(rate * length) / rate if rate > 0 else length

@@ -1,0 +1,77 @@
+"""The one optimiser, on likelihoods whose maximum is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_analysis.errors import EstimationWarning
+from crm_analysis.models.histories import distinct_rows, histories, once_per_distinct_row
+from crm_analysis.models.likelihood import maximize_likelihood
+
+
+def exponential(times: np.ndarray):
+    """Log-likelihood of exponential times: the maximum is 1 / mean, its variance rate^2 / n."""
+    return lambda params: (np.log(params[0]) - params[0] * times, (1 / params[0] - times)[:, None])
+
+
+def test_the_maximum_and_its_variance_are_the_textbook_ones():
+    times = np.array([0.5, 1.0, 2.5, 4.0])
+    found = maximize_likelihood(exponential(times), names=["rate"], starts=[[5.0]], counts=np.ones(4))
+    assert found.params[0] == pytest.approx(0.5, rel=1e-9)
+    assert found.covariance[0, 0] == pytest.approx(0.5**2 / 4, rel=1e-6)
+    assert found.log_likelihood == pytest.approx(4 * np.log(0.5) - 4)
+    assert found.converged
+
+
+def test_counts_equal_repeated_rows():
+    times, counts = np.array([1.0, 3.0]), np.array([3.0, 1.0])
+    folded = maximize_likelihood(exponential(times), names=["rate"], starts=[[1.0]], counts=counts)
+    repeated = np.array([1.0, 1.0, 1.0, 3.0])
+    unfolded = maximize_likelihood(exponential(repeated), names=["rate"], starts=[[1.0]], counts=np.ones(4))
+    assert folded.params == pytest.approx(unfolded.params)
+    assert folded.covariance == pytest.approx(unfolded.covariance)
+
+
+def test_a_parameter_without_a_maximum_stops_at_its_bound_and_says_so():
+    def rises_for_ever(params):
+        return np.log(params), 1 / params[:, None]
+
+    with pytest.warns(EstimationWarning, match="ran to the bound"):
+        found = maximize_likelihood(rises_for_ever, names=["size"], starts=[[1.0]], counts=np.ones(1))
+    assert not found.converged
+
+
+def test_a_ridge_is_named_with_its_parameters():
+    def only_the_product(params):
+        miss = np.log(params[0]) + np.log(params[1])
+        return np.array([-(miss**2)]), np.array([[-2 * miss / params[0], -2 * miss / params[1]]])
+
+    with pytest.warns(EstimationWarning, match="nearly flat along u, v"):
+        maximize_likelihood(only_the_product, names=["u", "v"], starts=[[3.0, 2.0]], counts=np.ones(1))
+
+
+def test_distinct_rows_are_sorted_counted_and_found_again():
+    folded = distinct_rows(np.array([2.0, 1, 2, 2]), np.array([5.0, 7, 5, 4]))
+    assert [column.tolist() for column in folded.columns] == [[1, 2, 2], [7, 4, 5]]
+    assert folded.counts.tolist() == [1, 1, 2]
+    assert folded.inverse.tolist() == [2, 0, 2, 1]
+
+
+def test_weights_add_up_over_equal_rows():
+    folded = distinct_rows(np.array([1.0, 1, 2]), weights=np.array([0.5, 0.25, 3]))
+    assert folded.counts.tolist() == [0.75, 3]
+
+
+def test_a_function_is_computed_once_for_each_distinct_row():
+    seen = []
+    result = once_per_distinct_row(lambda x: (seen.append(len(x)), x**2)[1], np.array([3.0, 1, 3, 3]))
+    assert result.tolist() == [9, 1, 9, 9]
+    assert seen == [2]
+
+
+def test_an_event_log_folds_into_histories():
+    events = pd.DataFrame({"customer": [1, 1, 2], "time": [2.0, 9.0, 4.0]})
+    frame = histories(events, np.array([10.0, 10.0, 5.0]))
+    assert frame["frequency"].tolist() == [0, 2, 1]
+    assert frame["recency"].tolist() == [0, 9, 4]
+    assert frame["T"].tolist() == [10, 10, 5]

@@ -1,0 +1,64 @@
+"""crm.toml: every rate with its unit, every unknown key refused, every problem at once."""
+
+from pathlib import Path
+
+import pytest
+
+from crm_analysis.errors import SettingsError
+from crm_analysis.settings import load_settings
+
+PROJECT = Path(__file__).parents[1]
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "crm.toml"
+    path.write_text(text)
+    return path
+
+
+def test_an_empty_file_means_the_defaults(tmp_path):
+    settings = load_settings(write(tmp_path, ""))
+    assert settings.money.annual_discount_rate == 0.10
+    assert settings.report.pseudonymise
+
+
+def test_the_file_of_the_project_is_read():
+    settings = load_settings(PROJECT / "crm.toml")
+    assert settings.company.currency == "USD"
+    assert settings.sources.transactions.path is not None
+
+
+def test_paths_start_at_the_folder_of_the_file(tmp_path):
+    settings = load_settings(write(tmp_path, ""))
+    assert settings.path("data/raw") == tmp_path / "data" / "raw"
+
+
+def test_every_problem_is_named_with_its_key(tmp_path):
+    text = '[money]\nmargin = 1.5\nannual_discount = 0.1\nhorizon = "soon"\n[company]\ncurrency = "dollars"\n'
+    with pytest.raises(SettingsError) as refused:
+        load_settings(write(tmp_path, text))
+    message = str(refused.value)
+    for expected in ("4 problem(s)", "money.margin", "money.annual_discount: unknown key", "horizon", "currency"):
+        assert expected in message
+
+
+def test_a_missing_file_is_said_in_words(tmp_path):
+    with pytest.raises(SettingsError, match="is not there"):
+        load_settings(tmp_path / "crm.toml")
+
+
+def test_a_file_that_is_no_toml_is_said_in_words(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be read as TOML"):
+        load_settings(write(tmp_path, "[money\n"))
+
+
+def test_wrong_settings_end_with_exit_code_two(tmp_path):
+    with pytest.raises(SettingsError) as refused:
+        load_settings(tmp_path / "crm.toml")
+    assert refused.value.exit_code == 2
+
+
+def test_settings_cannot_be_changed(tmp_path):
+    settings = load_settings(write(tmp_path, ""))
+    with pytest.raises(ValueError, match="frozen"):
+        settings.money.margin = 0.5
