@@ -47,7 +47,7 @@ class Violation:
     table, column, rule, fix : str
         Words for the reader; `column` is "" when the rule concerns whole rows.
     rows : int
-        How many rows break the rule.
+        How many rows break the rule; 0 for a rule about the table itself, such as a missing column.
     first : DataFrame
         The first rows that do (at most five are shown).
     """
@@ -62,7 +62,7 @@ class Violation:
     def message(self) -> str:
         """Return the violation as the text a user reads."""
         where = f"{self.table}, column {self.column!r}" if self.column else self.table
-        lines = [f"{where}: {self.rule} in {self.rows:,} row(s)."]
+        lines = [f"{where}: {self.rule} in {self.rows:,} row(s)." if self.rows else f"{where}: {self.rule}."]
         if len(self.first):
             lines.append(self.first.head(5).to_string())
         lines.append(f"To fix: {self.fix}")

@@ -59,6 +59,11 @@ def _(message: str, /, **values: object) -> str:
     return text.format(**values) if values else text
 
 
+def N_(message: str) -> str:
+    """Mark a sentence for the catalogue where it is written; `_` looks it up where it is shown."""
+    return message
+
+
 def plural(one: str, many: str, n: int, /, **values: object) -> str:
     """Return the form of a message that fits `n`; `{n}` is the number, written for the reader."""
     text = _catalogue(_language.get()).ngettext(one, many, n)

@@ -1,15 +1,11 @@
 """Activity by day and by month."""
 
+from datetime import date
+
 import pandas as pd
 import pytest
 
-from crm_analysis.data.activity import (
-    active_customers,
-    daily_purchases,
-    first_purchases_by_day,
-    monthly_activity,
-    repeat_purchases_by_day,
-)
+from crm_analysis.data.activity import base_by_date, daily_purchases, monthly_activity
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.errors import SettingsError
 
@@ -28,12 +24,12 @@ def log() -> Transactions:
 
 
 def test_repeat_purchases_leave_out_first_purchase_days(log):
-    counts = repeat_purchases_by_day(log)
+    counts = daily_purchases(log)["repeat"]
     assert counts[counts > 0].to_dict() == {pd.Timestamp("2024-02-01"): 1, pd.Timestamp("2024-04-02"): 1}
 
 
 def test_first_purchases_count_newcomers(log):
-    counts = first_purchases_by_day(log)
+    counts = daily_purchases(log)["first"]
     assert counts[counts > 0].to_dict() == {pd.Timestamp("2024-01-30"): 1, pd.Timestamp("2024-02-01"): 1}
 
 
@@ -59,11 +55,21 @@ def test_a_month_counts_customers_newcomers_orders_and_revenue(log):
     }
 
 
+AS_OF = date(2024, 4, 3)
+
+
 @pytest.mark.parametrize(("days", "active"), [(1, 0), (2, 1), (62, 1), (63, 2)])
 def test_active_customers_bought_within_the_last_days(log, days, active):
-    assert active_customers(log, as_of="2024-04-03", days=days) == active
+    assert base_by_date(log, dates=[AS_OF], active_days=days).loc[AS_OF, "active_customers"] == active
+
+
+def test_the_base_is_counted_as_it_stood_on_each_date(log):
+    base = base_by_date(log, dates=[date(2024, 1, 29), date(2024, 1, 30), date(2024, 2, 1), AS_OF], active_days=30)
+    assert base["customers"].tolist() == [0, 1, 2, 2]
+    assert base["repeat_customers"].tolist() == [0, 0, 1, 1]
+    assert base["active_customers"].tolist() == [0, 1, 2, 1]
 
 
 def test_active_customers_need_a_day_to_look_back(log):
     with pytest.raises(SettingsError, match="look back at least one day"):
-        active_customers(log, as_of="2024-04-03", days=0)
+        base_by_date(log, dates=[AS_OF], active_days=0)

@@ -46,9 +46,9 @@ def test_sample_customers_are_those_of_the_whole_log(log):
     assert of_whole["amount"].sum() == pytest.approx(sample["amount"].sum(), abs=0.005)
 
 
-def test_the_written_log_reads_as_the_frame(tmp_path, log):
+def test_the_written_log_reads_as_the_frame(tmp_path, transactions):
     path = write_cdnow(tmp_path / "raw" / "cdnow.csv")
-    pd.testing.assert_frame_equal(read_transactions(path).reconciliation, read_transactions(log).reconciliation)
+    pd.testing.assert_frame_equal(read_transactions(path).reconciliation, transactions.reconciliation)
 
 
 def test_writing_leaves_no_unfinished_file(tmp_path):

@@ -1,8 +1,10 @@
 """How busy the customer base was, by day and by month; for tracking plots and the scorecard."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
+import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
@@ -39,16 +41,6 @@ def daily_purchases(transactions: Any, *, first_by: Day | None = None) -> pd.Dat
     return frame.reindex(_calendar(seen), fill_value=0).astype("int64")
 
 
-def repeat_purchases_by_day(transactions: Any) -> pd.Series:
-    """Return the repeat purchases of each day: `daily_purchases`, the column `repeat` alone."""
-    return daily_purchases(transactions)["repeat"].rename("repeat_purchases")
-
-
-def first_purchases_by_day(transactions: Any) -> pd.Series:
-    """Return the newcomers of each day: `daily_purchases`, the column `first` alone."""
-    return daily_purchases(transactions)["first"].rename("first_purchases")
-
-
 def monthly_activity(transactions: Any) -> pd.DataFrame:
     """Summarise each calendar month.
 
@@ -74,14 +66,38 @@ def monthly_activity(transactions: Any) -> pd.DataFrame:
     return frame.reindex(calendar, fill_value=0).astype(counts)
 
 
-def active_customers(transactions: Any, *, as_of: Day, days: int) -> int:
-    """Count the customers who bought within the last `days` days up to and including `as_of`."""
-    if days < 1:
-        raise SettingsError(f"days is {days}; look back at least one day.")
-    day = to_day(as_of, "as_of")
-    table = read_transactions(transactions, as_of=day).table
-    recent = table.filter(table.order_date > day - timedelta(days=days))
-    return int(recent.customer_id.nunique().execute())
+def base_by_date(transactions: Any, *, dates: Sequence[date], active_days: int) -> pd.DataFrame:
+    """Count the customer base on several dates, in one pass over the log.
+
+    Parameters
+    ----------
+    transactions : Transactions or anything `read_transactions` accepts
+        The purchase log; what it shows today is counted, a refund of later months included.
+    dates : sequence of date
+        As-of dates, none after that of the log.
+    active_days : int
+        A customer with a purchase in the last so many days, the date included, is active.
+
+    Returns
+    -------
+    DataFrame, index as_of
+        `customers` (who have bought), `repeat_customers` (who have bought on two days or more), `active_customers`.
+    """
+    if active_days < 1:
+        raise SettingsError(f"active_days is {active_days}; look back at least one day.")
+    days = customer_days(read_transactions(transactions))
+    days = days.mutate(purchase=ibis.row_number().over(group_by="customer_id", order_by="order_date"))
+    counts = {}
+    for number, day in enumerate(dates):
+        by_then = days.order_date <= day
+        recent = by_then & (days.order_date > day - timedelta(days=active_days))
+        counts[f"customers {number}"] = ((days.purchase == 0) & by_then).sum()
+        counts[f"repeat_customers {number}"] = ((days.purchase == 1) & by_then).sum()
+        counts[f"active_customers {number}"] = days.customer_id.nunique(where=recent)
+    row = days.aggregate(**counts).to_pyarrow().to_pylist()[0]
+    names = ("customers", "repeat_customers", "active_customers")
+    table = [{name: row[f"{name} {number}"] or 0 for name in names} for number in range(len(dates))]
+    return pd.DataFrame(table, index=pd.Index(list(dates), name="as_of"), dtype="int64")
 
 
 def _with_first_day(seen: Transactions) -> ir.Table:

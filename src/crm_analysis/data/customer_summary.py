@@ -99,7 +99,7 @@ def _missing_columns(frame: pd.DataFrame) -> Iterator[Violation]:
                 TABLE,
                 name,
                 f"there is no such column (there are {there})",
-                len(frame),
+                0,
                 "rename the column that holds it.",
             )
 

@@ -346,7 +346,8 @@ def simulate(params: BGNBDParams, T: Floats, rng: np.random.Generator) -> pd.Dat
     T = np.asarray(T, float)
     purchase_rate = rng.gamma(params.r, 1 / params.alpha, size=T.shape)
     dropout = rng.beta(params.a, params.b, size=T.shape)
-    return _simulate_purchases(purchase_rate, dropout, np.arange(len(T)), T, rng)
+    events = _simulate_purchases(purchase_rate, dropout, np.arange(len(T)), T, rng)
+    return events.sort_values(["customer", "time"], ignore_index=True)
 
 
 def simulate_future(
@@ -357,7 +358,7 @@ def simulate_future(
     Returns
     -------
     DataFrame
-        One row a purchase: `customer` (position in `T`), `time` since the end of observation; sorted.
+        One row a purchase: `customer` (position in `T`), `time` since the end of observation; in no order.
 
     Notes
     -----
@@ -386,10 +387,9 @@ def _simulate_purchases(
         stays = bought & (rng.random(len(clock)) >= dropout)
         customer, clock, end = customer[stays], clock[stays], end[stays]
         purchase_rate, dropout = purchase_rate[stays], dropout[stays]
-    events = pd.DataFrame(
+    return pd.DataFrame(
         {"customer": np.concatenate([*buyers, np.empty(0, int)]), "time": np.concatenate([*times, np.empty(0)])}
     )
-    return events.sort_values(["customer", "time"], ignore_index=True)
 
 
 # --- fit --------------------------------------------------------------------------------------------------------

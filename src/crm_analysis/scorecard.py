@@ -1,0 +1,190 @@
+"""Every indicator of the report: what it means, its value, what it was, what it should be, and what to call the change."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from crm_analysis.data.activity import base_by_date, monthly_activity
+from crm_analysis.data.sources import Transactions
+from crm_analysis.errors import SettingsError
+from crm_analysis.messages import N_
+from crm_analysis.periods import Month
+from crm_analysis.value.equity import equity_history
+from crm_analysis.value.interval import Interval
+from crm_analysis.value.lifetime_value import CustomerValues
+
+Verdict = Literal["better", "worse", "unchanged", "no clear change", "neutral"]
+MONTHS_SHOWN = 13
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """One indicator.
+
+    Attributes
+    ----------
+    key : str
+        Its column in the history.
+    name, definition : str
+        For the reader; to be looked up in the message catalogue.
+    kind : {"money", "count", "share"}
+        How it is written, and whether a change is in percent or in points.
+    higher_is_better : bool or None
+        None for an indicator that is neither good nor bad by itself.
+    """
+
+    key: str
+    name: str
+    definition: str
+    kind: Literal["money", "count", "share"]
+    higher_is_better: bool | None = True
+
+
+INDICATORS = (
+    Indicator("equity", N_("Customer equity"), N_("residual value of the current base"), "money"),
+    Indicator("customers", N_("Customers"), N_("have bought at least once"), "count"),
+    Indicator("active_customers", N_("Active customers"), N_("bought in the last {days} days"), "count"),
+    Indicator("new_customers", N_("New customers"), N_("first purchase in the month"), "count"),
+    Indicator("repeat_rate", N_("Repeat rate"), N_("customers who have bought on two days or more"), "share"),
+    Indicator("revenue", N_("Revenue"), N_("in the month, net of refunds"), "money"),
+    Indicator("orders", N_("Orders"), N_("purchase days in the month"), "count"),
+    Indicator("order_value", N_("Mean order value"), N_("revenue per order in the month"), "money", None),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Scorecard:
+    """All indicators of a period beside the month before, the same month a year before, and their targets.
+
+    Attributes
+    ----------
+    history : DataFrame, index month ("1998-06"), thirteen rows
+        One column an indicator; missing where the log does not reach back.
+    period : Month
+    equity_interval : Interval
+        Doubt about this month's equity; a smaller change is called no clear change.
+    targets : mapping of indicator key to value
+    """
+
+    history: pd.DataFrame
+    period: Month
+    equity_interval: Interval
+    targets: Mapping[str, float]
+
+    def value(self, key: str, months_ago: int = 0) -> float:
+        """Value of an indicator, this month or earlier; missing where the log does not reach."""
+        month = str(self.period.shift(-months_ago))
+        return float(self.history[key].get(month, float("nan")))
+
+    def change(self, key: str, months_ago: int) -> float:
+        """Change since an earlier month: a share of the earlier value, or a difference for an indicator that is a share."""
+        now, then = self.value(key), self.value(key, months_ago)
+        if indicator(key).kind == "share":
+            return now - then
+        return now / then - 1 if then else (0.0 if now == then else float("nan"))
+
+    def verdict(self, key: str, months_ago: int) -> Verdict:
+        """What to call the change, in a word that claims no more than the data do."""
+        now, then = self.value(key), self.value(key, months_ago)
+        if now == then:
+            return "unchanged"
+        if key == "equity" and then in self.equity_interval:
+            return "no clear change"
+        return _judge(now - then, indicator(key).higher_is_better)
+
+    def against_target(self, key: str) -> Verdict | None:
+        """Whether the target is met; None when there is none."""
+        if key not in self.targets:
+            return None
+        target = self.targets[key]
+        if key == "equity" and target in self.equity_interval:
+            return "no clear change"
+        met = (self.value(key) >= target) == (indicator(key).higher_is_better is not False)
+        return "better" if met or self.value(key) == target else "worse"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an indicator: value, previous, year_ago, target; for files and other tools."""
+        rows = {
+            one.key: {
+                "value": self.value(one.key),
+                "previous": self.value(one.key, 1),
+                "year_ago": self.value(one.key, 12),
+                "target": self.targets.get(one.key, float("nan")),
+            }
+            for one in INDICATORS
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("indicator")
+
+
+def indicator(key: str) -> Indicator:
+    """Return the indicator with this key."""
+    return next(one for one in INDICATORS if one.key == key)
+
+
+def _judge(difference: float, higher_is_better: bool | None) -> Verdict:
+    if higher_is_better is None or difference != difference:
+        return "neutral"
+    return "better" if (difference > 0) == higher_is_better else "worse"
+
+
+def build_scorecard(
+    transactions: Transactions,
+    *,
+    period: Month,
+    values: CustomerValues,
+    equity_interval: Interval,
+    active_days: int,
+    targets: Mapping[str, float] | None = None,
+) -> Scorecard:
+    """Compute thirteen months of every indicator.
+
+    Parameters
+    ----------
+    transactions : Transactions
+        The log, cut at the end of the period.
+    period : Month
+        The month of the book.
+    values : CustomerValues
+        The valuation of the period; earlier months repeat its model and its assumptions on the log as it stood then.
+    equity_interval : Interval
+        From `CustomerEquity.interval`.
+    active_days : int
+        What counts as active.
+    targets : mapping, optional
+        Indicator key to value.
+
+    Raises
+    ------
+    SettingsError
+        When a target names no indicator.
+    """
+    targets = dict(targets or {})
+    unknown = sorted(set(targets) - {one.key for one in INDICATORS})
+    if unknown:
+        known = ", ".join(one.key for one in INDICATORS)
+        raise SettingsError(f"report.targets: unknown indicator {', '.join(unknown)}; the indicators are {known}.")
+    months = _months_with_data(transactions, period)
+    dates = [month.last_day for month in months]
+    index = pd.Index([str(month) for month in months], name="month")
+    history = base_by_date(transactions, dates=dates, active_days=active_days).set_axis(index)
+    history["repeat_rate"] = history["repeat_customers"] / history["customers"]
+    activity = monthly_activity(transactions).reindex(index)
+    history[["new_customers", "orders", "revenue"]] = activity[["new_customers", "orders", "revenue"]]
+    history["order_value"] = history["revenue"] / history["orders"].where(history["orders"] > 0)
+    earlier = equity_history(transactions, dates=dates[:-1], like=values)["equity"] if len(dates) > 1 else []
+    history["equity"] = [*earlier, values.total]
+    calendar = [str(period.shift(-back)) for back in reversed(range(MONTHS_SHOWN))]
+    return Scorecard(history.reindex(calendar).rename_axis("month"), period, equity_interval, targets)
+
+
+def _months_with_data(transactions: Transactions, period: Month) -> list[Month]:
+    """The months shown, from the first complete one of the log on."""
+    assert transactions.first_date is not None  # an empty log is refused before
+    first = Month.of(transactions.first_date)
+    if transactions.first_date.day > 1:
+        first = first.shift(1)
+    shown = [period.shift(-back) for back in reversed(range(MONTHS_SHOWN))]
+    return [month for month in shown if month >= first] or [period]

@@ -1,0 +1,65 @@
+"""The valuation of one date by the settings of a company: forecast, spend, values, from one chosen model."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from crm_analysis.data.sources import Transactions
+from crm_analysis.models.gamma_gamma import SpendFrequencyCorrelation, fit_gamma_gamma, spend_frequency_correlation
+from crm_analysis.settings import Settings
+from crm_analysis.value.forecast import Forecast, forecast_purchases
+from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+
+
+@dataclass(frozen=True, eq=False)
+class PeriodValuation:
+    """What a period's book rests on.
+
+    Attributes
+    ----------
+    forecast : Forecast
+        With the chosen model and its proof.
+    values : CustomerValues
+        Made from that model; its fits serve the equity and every chapter.
+    correlation : SpendFrequencyCorrelation
+        The test of what the spend model takes for granted.
+    """
+
+    forecast: Forecast
+    values: CustomerValues
+    correlation: SpendFrequencyCorrelation
+
+
+def value_period(transactions: Transactions, *, as_of: date, settings: Settings) -> PeriodValuation:
+    """Forecast and value every customer on `as_of`.
+
+    Parameters
+    ----------
+    transactions : Transactions
+        The log, reaching to `as_of` or beyond.
+    as_of : date
+        Last day that is known.
+    settings : Settings
+        Money, horizon, time unit, draws and seed of the company.
+    """
+    money, forecasting = settings.money, settings.forecast
+    forecast = forecast_purchases(
+        transactions,
+        as_of=as_of,
+        horizon=money.horizon,
+        holdout=forecasting.holdout,
+        time_unit=forecasting.time_unit,
+        annual_discount_rate=money.annual_discount_rate,
+        draws=forecasting.draws,
+        seed=forecasting.seed,
+    )
+    customers = forecast.customers
+    values = lifetime_value(
+        forecast.model,
+        fit_gamma_gamma(customers),
+        customers,
+        horizon=money.horizon,
+        annual_discount_rate=money.annual_discount_rate,
+        margin=money.margin,
+        costs=Costs(money.acquisition_cost, money.cost_per_order, money.cost_to_serve_per_year),
+    )
+    return PeriodValuation(forecast, values, spend_frequency_correlation(customers))
