@@ -14,7 +14,7 @@ from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent, get_currency_name
 
 LOCALE_FOLDER = Path(__file__).parent / "locale"
 DOMAIN = "crm_analysis"
@@ -134,6 +134,11 @@ def short_money(value: float | None, currency: str) -> str:
     return money(value, currency)
 
 
+def currency_name(currency: str) -> str:
+    """Write the name of a currency: US dollars."""
+    return get_currency_name(currency, count=2, locale=_locale(_language.get()))
+
+
 def signed(text: str, value: float) -> str:
     """Put a plus before the text of a positive number; a negative one has its minus already."""
     return f"+{text}" if value > 0 else text
@@ -149,6 +154,17 @@ def month(value: date) -> str:
     return format_date(value, _("MMMM y"), locale=_locale(_language.get()))
 
 
+def month_of(period: str) -> str:
+    """Write a period, given as "1998-06": June 1998."""
+    year, number = period.split("-")
+    return month(date(int(year), int(number), 1))
+
+
 def month_name(value: date) -> str:
     """Write a month without its year: June."""
     return format_date(value, _("MMMM"), locale=_locale(_language.get()))
+
+
+def short_month(value: date, *, with_year: bool) -> str:
+    """Write a month for an axis: Jun, or Jun 98."""
+    return format_date(value, _("MMM yy") if with_year else _("MMM"), locale=_locale(_language.get()))

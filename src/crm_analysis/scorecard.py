@@ -1,4 +1,4 @@
-"""Every indicator of the report: what it means, its value, what it was, what it should be, and what to call the change."""
+"""Every indicator of the report: its meaning, its value now and before, its target, and what to call the change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Scorecard:
         return float(self.history[key].get(month, float("nan")))
 
     def change(self, key: str, months_ago: int) -> float:
-        """Change since an earlier month: a share of the earlier value, or a difference for an indicator that is a share."""
+        """Change since an earlier month: a share of the value then; of a share, the difference."""
         now, then = self.value(key), self.value(key, months_ago)
         if indicator(key).kind == "share":
             return now - then
@@ -174,8 +174,9 @@ def build_scorecard(
     activity = monthly_activity(transactions).reindex(index)
     history[["new_customers", "orders", "revenue"]] = activity[["new_customers", "orders", "revenue"]]
     history["order_value"] = history["revenue"] / history["orders"].where(history["orders"] > 0)
-    earlier = equity_history(transactions, dates=dates[:-1], like=values)["equity"] if len(dates) > 1 else []
-    history["equity"] = [*earlier, values.total]
+    earlier = equity_history(transactions, dates=dates[:-1], like=values)
+    # A month whose log was too short for a sound fit has no equity to compare with.
+    history["equity"] = [*earlier["equity"].where(earlier["sound"]), values.total]
     calendar = [str(period.shift(-back)) for back in reversed(range(MONTHS_SHOWN))]
     return Scorecard(history.reindex(calendar).rename_axis("month"), period, equity_interval, targets)
 

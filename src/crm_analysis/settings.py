@@ -134,9 +134,10 @@ class ReportSettings(_Part):
 
 
 class Settings(_Part):
-    """All settings of a company. `root` is the folder of `crm.toml`; relative paths start there."""
+    """All settings of a company. `root` is the folder of the settings `file`; relative paths start there."""
 
     root: Path = Path()
+    file: str = "crm.toml"
     company: Company = Company()
     sources: Sources = Sources()
     money: MoneySettings = MoneySettings()
@@ -168,10 +169,11 @@ def load_settings(path: str | Path = "crm.toml") -> Settings:
         raise SettingsError(f"{path} is not there. Run from the project's folder, or give --settings.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
-    if "root" in content:
-        raise SettingsError(f"{path}: unknown key 'root'.")
+    unknown = sorted({"root", "file"} & set(content))
+    if unknown:
+        raise SettingsError(f"{path}: unknown key {unknown[0]!r}.")
     try:
-        return Settings(root=path.resolve().parent, **content)
+        return Settings(root=path.resolve().parent, file=path.name, **content)
     except ValidationError as error:
         raise SettingsError(_all_problems(path, error)) from None
 

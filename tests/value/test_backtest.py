@@ -98,7 +98,12 @@ def test_the_verdict_on_a_shop_that_follows_the_model_is_good():
     proof = backtest(log, origins=[date(2024, 1, 1)], horizon="52 weeks", draws=200)
     assert proof.trust == "close"
     assert proof.actual in proof.interval
-    assert "better than both naive rules" in proof.verdict()
+    assert "misses by less than the naive rules" in proof.verdict()
+
+
+def test_the_verdict_admits_that_a_naive_rule_came_closer_to_the_total(proof):
+    assert proof.closer_rules == ["only recent buyers"]
+    assert "On the total a naive rule came closer." in proof.verdict()
 
 
 def test_the_interval_of_the_total_covers_at_its_stated_rate():

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.special import gammaln, psi
+from scipy.special import betainc, gammaln, psi
 
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, EstimationWarning
@@ -108,6 +108,17 @@ def expected_spend(params: GammaGammaParams, frequency: Floats, monetary_value: 
         return np.where(weight > 0, p * (v + paid) / weight, np.inf)
 
 
+def probability_of_mean_below(params: GammaGammaParams, frequency: Floats, value: Floats | float) -> Floats:
+    """Probability that the mean of a customer's `frequency` purchases lies below `value`.
+
+    Given x purchases, x m / (v + x m) of their mean m is Beta(p x, q); shapes broadcast.
+    """
+    p, q, v = params
+    x, m = np.broadcast_arrays(np.asarray(frequency, float), np.asarray(value, float))
+    share = np.where(np.isinf(m), 1.0, x * np.where(np.isinf(m), 0.0, m) / (v + x * np.where(np.isinf(m), 0.0, m)))
+    return betainc(p * x, q, share)
+
+
 @dataclass(frozen=True)
 class SpendFrequencyCorrelation:
     """Whether those who buy often spend more (or less) per purchase; the model takes it that they do not.
@@ -180,6 +191,26 @@ class GammaGammaFit(Fit):
             self.params, customers.monetary_count.to_numpy(float), frame["monetary_value"].to_numpy(float)
         )
         return pd.Series(values, index=frame.index, name="expected_spend")
+
+    def spend_distribution(self, customers: CustomerSummary, edges: Floats) -> pd.DataFrame:
+        """Compare the mean purchase values seen with those the model expects of customers with as many purchases.
+
+        Parameters
+        ----------
+        customers : CustomerSummary
+            Those with an observed repeat spend are compared.
+        edges : array, shape (n_classes + 1,)
+            Ends of the classes, ascending, the first 0, the last infinite.
+
+        Returns
+        -------
+        DataFrame, one row a class
+            left, right (currency); observed, expected (shares of customers, both adding up to 1).
+        """
+        x, m = _observed_spend(customers)
+        observed = np.histogram(m, bins=edges)[0] / len(m)
+        below = probability_of_mean_below(self.params, x[:, None], edges[None, :]).mean(axis=0)
+        return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "observed": observed, "expected": np.diff(below)})
 
     def simulate_spend(self, customers: CustomerSummary, buyer: Integers, rng: np.random.Generator) -> Floats:
         """Simulate the value of purchases to come.

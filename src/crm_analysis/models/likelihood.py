@@ -186,7 +186,7 @@ def _advice(
         )
     if not converged and not bounded:
         advice.append(
-            "the search did not reach a point where the gradient is zero; treat the estimate as provisional, and check "
-            "the data for very few repeat purchases or for a handful of customers far from all others."
+            "the search did not reach a point where the gradient is zero; treat the estimate as provisional, and "
+            "check the data for very few repeat purchases or for a handful of customers far from all others."
         )
     return advice

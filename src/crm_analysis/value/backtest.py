@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from crm_analysis.data.activity import daily_purchases
+from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import (
     CalibrationHoldout,
@@ -114,6 +115,13 @@ class Backtest:
         return list(naive.index[naive["mae"] > last.loc[self.model_name, "mae"]])
 
     @property
+    def closer_rules(self) -> list[str]:
+        """Naive rules that came closer to the total than the model."""
+        last = self.scorecard.loc[self.origin]
+        naive = last[last["kind"] == "naive"]
+        return list(naive.index[naive["error"].abs() < abs(float(self._row(self.model_name)["error"]))])
+
+    @property
     def trust(self) -> str:
         """How far the total was from what happened, in one word: "close", "fair" or "poor"."""
         distance = abs(self.shortfall)
@@ -134,12 +142,15 @@ class Backtest:
             else _("customers bought {share} less than expected", share=percent(-self.shortfall))
         )
         inside = _("inside the 95% interval") if self.actual in self.interval else _("outside the 95% interval")
-        ranking = (
-            _("It ranks customers better than both naive rules.")
+        single = (
+            _("Customer by customer the model misses by less than the naive rules.")
             if len(self.beaten_rules) == rules
-            else _("It predicts single customers no better than a naive rule.")
+            else _("Customer by customer it does no better than a naive rule.")
         )
-        return _("{level}: {direction}, {inside}.", level=level, direction=direction, inside=inside) + " " + ranking
+        sentences = [_("{level}: {direction}, {inside}.", level=level, direction=direction, inside=inside), single]
+        if self.closer_rules:
+            sentences.append(_("On the total a naive rule came closer."))
+        return " ".join(sentences)
 
     def _row(self, method: str) -> pd.Series:
         row: pd.Series = self.scorecard.xs(self.origin).loc[method]  # type: ignore[assignment]  # one label, one row
@@ -149,7 +160,7 @@ class Backtest:
 def backtest(
     transactions: Transactions | pd.DataFrame | str,
     *,
-    origins: Sequence[date],
+    origins: Sequence[Day],
     horizon: Horizon,
     models: Sequence[str] = (BGNBDFit.model_name,),
     baselines: Mapping[str, NaiveRule] | None = None,
@@ -163,7 +174,7 @@ def backtest(
     ----------
     transactions : Transactions, DataFrame or path
         The log; it must reach to the end of the last held-out time.
-    origins : sequence of date
+    origins : sequence of date or str
         Last days of calibration, one or several.
     horizon : float or str
         Length of the held-out time: a number in `time_unit`, or text such as "39 weeks".
@@ -189,7 +200,8 @@ def backtest(
     rules = NAIVE_RULES if baselines is None else baselines
     rows: dict[tuple[date, str], dict[str, object]] = {}
     closer: tuple[PurchaseFit, CalibrationHoldout, pd.Series] | None = None
-    for origin in sorted(origins):
+    days = sorted(to_day(origin, "origin") for origin in origins)
+    for origin in days:
         split = _split(log, origin, horizon, time_unit)
         actual = split.holdout["purchases"]
         for position, name in enumerate(models):
@@ -214,7 +226,7 @@ def backtest(
         horizon=split.holdout_length,
         time_unit=time_unit,
         model_name=models[0],
-        origin=max(origins),
+        origin=days[-1],
     )
 
 

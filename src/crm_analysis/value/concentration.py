@@ -96,3 +96,33 @@ def gini(values: pd.Series) -> float:
     if not total > 0:
         return float("nan")
     return float(2 * (np.arange(1, n + 1) @ amounts) / (n * total) - (n + 1) / n)
+
+
+FREQUENCY_CLASSES = {"0": 0, "1": 1, "2": 2, "3–4": 3, "5–9": 5, "10+": 10}
+SILENCE_CLASSES = {"0–30": 0, "31–90": 31, "91–180": 91, "181–270": 181, "271–365": 271, "366+": 366}
+
+
+def value_by_history(values: CustomerValues) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean residual value by how often customers have come back and how long they have been silent.
+
+    Parameters
+    ----------
+    values : CustomerValues
+        Its summary must have days_since_last.
+
+    Returns
+    -------
+    mean_value, customers : DataFrame
+        One row a class of repeat purchases, one column a class of days since the last purchase; the mean is missing
+        where there are no customers.
+    """
+    summary = values.customers.frame
+    rows = _classes(summary["frequency"], FREQUENCY_CLASSES).rename("repeat_purchases")
+    columns = _classes(summary["days_since_last"], SILENCE_CLASSES).rename("days_since_last")
+    cells = values.frame["residual_value"].groupby([rows, columns], observed=False)
+    return cells.mean().unstack(), cells.size().unstack()
+
+
+def _classes(numbers: pd.Series, starts: dict[str, int]) -> pd.Series:
+    edges = [*starts.values(), np.inf]
+    return pd.cut(numbers, edges, right=False, labels=list(starts))

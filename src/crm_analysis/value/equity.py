@@ -4,8 +4,10 @@ The current base is valued here: the sum of residual values within the planning 
 acquired are not valued without an acquisition plan, and the result says so by leaving them missing.
 """
 
+import dataclasses
 import json
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,12 +17,12 @@ import pandas as pd
 
 from crm_analysis.data.sources import Transactions
 from crm_analysis.data.summaries import CustomerSummary, summarize_customers
-from crm_analysis.errors import SettingsError
+from crm_analysis.errors import EstimationWarning, SettingsError
 from crm_analysis.models.gamma_gamma import fit_gamma_gamma
 from crm_analysis.models.histories import Floats, distinct_rows
-from crm_analysis.models.purchase_fit import PurchaseFit, history_arrays
+from crm_analysis.models.purchase_fit import history_arrays
 from crm_analysis.models.registry import fitter
-from crm_analysis.periods import units_per_year
+from crm_analysis.periods import Horizon, units_per_year
 from crm_analysis.value.interval import INDIVIDUALS, PARAMETERS, Interval
 from crm_analysis.value.lifetime_value import Assumptions, CustomerValues, Fits, lifetime_value
 
@@ -193,21 +195,64 @@ def equity_history(transactions: Transactions, *, dates: Iterable[date], like: C
     Returns
     -------
     DataFrame, indexed by as_of
-        customers (count) and equity (residual value of the current base, in the currency of the transactions).
+        customers (count), equity (residual value of the current base, in the currency of the transactions) and sound
+        (whether both fits of that date are free of advice; a short log often leaves one that is not).
     """
     given = like.assumptions
     rows = {}
     for as_of in dates:
         customers = summarize_customers(transactions, as_of=as_of, time_unit=given.time_unit)
-        fit: PurchaseFit = fitter(like.fits.purchases.model_name)(customers)
+        with warnings.catch_warnings():
+            # Doubt about an earlier month is told in the frame, not once a month on the screen.
+            warnings.simplefilter("ignore", EstimationWarning)
+            fits = Fits(fitter(like.fits.purchases.model_name)(customers), fit_gamma_gamma(customers))
         values = lifetime_value(
-            fit,
-            fit_gamma_gamma(customers),
+            *fits,
             customers,
             horizon=given.horizon,
             annual_discount_rate=given.annual_discount_rate,
             margin=given.margin,
             costs=given.costs,
         )
-        rows[as_of] = {"customers": len(customers), "equity": values.total}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("as_of")
+        sound = all(fit.converged and not fit.advice for fit in fits)
+        rows[as_of] = (len(customers), values.total, sound)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["customers", "equity", "sound"]).rename_axis("as_of")
+
+
+def equity_grid(
+    values: CustomerValues, *, horizons: Sequence[Horizon | None], annual_discount_rates: Sequence[float]
+) -> pd.DataFrame:
+    """Value the current base again under other horizons and discount rates, all else unchanged.
+
+    Parameters
+    ----------
+    values : CustomerValues
+        The valuation to vary.
+    horizons : sequence of float, str or None
+        None for all of the future.
+    annual_discount_rates : sequence of float
+        Effective rates a year.
+
+    Returns
+    -------
+    DataFrame, one row a horizon, one column a rate
+        Equity of the current base, in the currency of the transactions.
+    """
+    # The past is not valued here, so its carried sums, made at one rate only, are set aside.
+    customers = dataclasses.replace(values.customers, annual_discount_rate=None)
+    totals = [
+        [
+            lifetime_value(
+                *values.fits,
+                customers,
+                horizon=horizon,
+                annual_discount_rate=rate,
+                margin=values.assumptions.margin,
+                costs=values.assumptions.costs,
+            ).total
+            for rate in annual_discount_rates
+        ]
+        for horizon in horizons
+    ]
+    index = pd.Index(list(horizons), name="horizon", dtype=object)
+    return pd.DataFrame(totals, index=index, columns=list(annual_discount_rates))

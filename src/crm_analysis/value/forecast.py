@@ -1,11 +1,12 @@
 """The forecast of a period: one chosen model, proven on the last part of the log before it is believed."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
+from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.models.bgnbd import BGNBDFit
@@ -50,7 +51,7 @@ class Forecast:
 def forecast_purchases(
     transactions: Transactions | pd.DataFrame | str,
     *,
-    as_of: date,
+    as_of: Day,
     horizon: Horizon,
     holdout: Horizon | None = None,
     time_unit: TimeUnit = "week",
@@ -64,7 +65,7 @@ def forecast_purchases(
     ----------
     transactions : Transactions, DataFrame or path
         The log.
-    as_of : date
+    as_of : date or str
         Last day that is known.
     horizon : float or str
         How far to look: a number in `time_unit`, or text such as "24 months".
@@ -81,6 +82,7 @@ def forecast_purchases(
     -------
     Forecast
     """
+    as_of = to_day(as_of, "as_of")
     log = read_transactions(transactions, as_of=as_of)
     customers = summarize_customers(log, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate)
     length = horizon_in_units(horizon, time_unit, as_of)

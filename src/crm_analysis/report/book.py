@@ -1,0 +1,290 @@
+"""The book of one month: run its chapters through papermill, make its pages, publish them in one step."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from crm_analysis.errors import BookError, DataError, SettingsError
+from crm_analysis.messages import _, day, language, month_of
+from crm_analysis.periods import Month
+from crm_analysis.report.chapter import Memory
+from crm_analysis.report.contents import CHAPTERS, ChapterEntry, reading_order
+from crm_analysis.report.manifest import NOT_A_FILE, commit, input_hashes, provenance, settings_told, versions
+from crm_analysis.report.notebooks import check_parameters, run_notebook
+from crm_analysis.report.page import IndexContext, IndexEntry, PageContext, render_index, render_page
+from crm_analysis.report.publish import (
+    MANIFEST,
+    file_hash,
+    keep_aside,
+    only_run,
+    published_books,
+    staging,
+    swap_in,
+    write_json,
+)
+from crm_analysis.report.render import Body, check_page, render_body
+from crm_analysis.settings import Settings
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Book:
+    """A published book.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it is; `index.html` is its first page.
+    manifest : mapping
+        What went into it and how it went.
+    already_published : bool
+        Whether the same inputs had been published before, so that nothing was run.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    already_published: bool = False
+
+    @property
+    def first_page(self) -> Path:
+        """The page a reviewer opens."""
+        return self.folder / "index.html"
+
+
+def build_book(
+    period: str,
+    *,
+    settings: Settings,
+    parameters: Mapping[str, Any] | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    today: date | None = None,
+) -> Book:
+    """Build and publish the book of a month.
+
+    Parameters
+    ----------
+    period : str
+        "YYYY-MM".
+    settings : Settings
+        Of the company; its `root` is the folder with `crm.toml`.
+    parameters : mapping, optional
+        Values for parameters of the notebooks. A name or a type that no notebook knows is refused before anything runs.
+    force : bool
+        Publish although the month is not over, or although other inputs have been published for it before.
+    progress : callable, optional
+        Told in words what is being done.
+    today : date, optional
+        The date of the run; today when not given.
+
+    Returns
+    -------
+    Book
+
+    Raises
+    ------
+    SettingsError
+        For a wrong period, setting or parameter.
+    DataError
+        When the data is refused.
+    BookError
+        When a chapter or a page fails, or another run holds the period. The last good book stands in every case.
+    """
+    month = Month.parse(period)
+    given = dict(parameters or {})
+    tell = progress or (lambda _words: None)
+    if month.last_day >= (today or date.today()) and not force:
+        raise SettingsError(f"{period} is not over yet; wait until it is, or give --force.")
+    check_parameters(settings, given)
+    reports, processed = settings.path(settings.report.reports), settings.path(settings.report.processed)
+    with language(settings.company.language), only_run(reports, period):
+        inputs = input_hashes(settings, month, given)
+        last = _last_manifest(reports / period)
+        if last and last.get("inputs") == inputs and inputs["transactions"] != NOT_A_FILE:
+            write_index(settings)
+            return Book(reports / period, last, already_published=True)
+        if last and not force:
+            changed = [name for name, value in inputs.items() if last.get("inputs", {}).get(name) != value]
+            raise SettingsError(
+                f"{period} is published already, from other inputs ({', '.join(changed)} changed). "
+                "Give --force to replace it; the book it replaces is kept in .previous."
+            )
+        with staging(processed, period) as shelf, staging(reports, period) as stage:
+            run = _Run(settings, month, given, inputs, shelf, stage, tell)
+            manifest = run.build()
+            if input_hashes(settings, month, given) != inputs:
+                raise BookError("the inputs changed while the book was being built; nothing is published. Run again.")
+            tell(_("Publishing"))
+            swap_in(shelf, processed / period)
+            swap_in(stage, reports / period)
+            _keep_previous(stage, reports, period)
+        write_index(settings)
+    return Book(reports / period, manifest)
+
+
+def write_index(settings: Settings) -> Path:
+    """Write `index.html` of all periods, complete or not at all; return its path."""
+    reports = settings.path(settings.report.reports)
+    with language(settings.company.language):
+        entries = tuple(
+            IndexEntry(
+                month_of(book.period),
+                f"{book.period}/index.html",
+                str(book.manifest.get("headline", "")),
+                str(book.manifest.get("status_words", "")),
+                _("Built {day}", day=day(datetime.fromisoformat(book.manifest["finished"]).date())),
+            )
+            for book in published_books(reports)
+        )
+        html = render_index(
+            IndexContext(
+                title=_("All periods: {company} customer-asset report", company=settings.company.name),
+                description=_("Every published book, newest first."),
+                brand=settings.company.name,
+                report_name=_("Customer-asset report"),
+                language=settings.company.language,
+                entries=entries,
+            )
+        )
+    check_page("index.html", html)
+    unfinished = reports / f".index.html.{os.getpid()}"
+    unfinished.write_text(html, encoding="utf-8", newline="\n")
+    unfinished.replace(reports / "index.html")
+    return reports / "index.html"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of a book, in its staging places."""
+
+    settings: Settings
+    month: Month
+    parameters: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    shelf: Path
+    stage: Path
+    tell: Progress
+
+    def build(self) -> dict[str, Any]:
+        """Run the chapters, make the pages, write the manifest; return it."""
+        started = datetime.now(UTC)
+        timings: dict[str, float] = {}
+        bodies: dict[str, Body] = {}
+        for position, chapter in enumerate(CHAPTERS, start=1):
+            words = _(
+                "Chapter {position} of {all}: {title}", position=position, all=len(CHAPTERS), title=_(chapter.title)
+            )
+            self.tell(words)
+            clock = time.perf_counter()
+            bodies[chapter.key] = render_body(self._execute(chapter))
+            timings[chapter.key] = round(time.perf_counter() - clock, 2)
+        memories = {chapter.key: Memory.read(self.shelf / f"{chapter.key}.json") for chapter in CHAPTERS}
+        manifest = self._manifest(started, timings, memories)
+        self.tell(_("Pages"))
+        for chapter in CHAPTERS:
+            html = self._page(chapter, bodies[chapter.key], memories, manifest)
+            check_page(chapter.page, html)
+            (self.stage / chapter.page).write_text(html, encoding="utf-8", newline="\n")
+        if (self.shelf / "tables").is_dir():
+            shutil.copytree(self.shelf / "tables", self.stage / "tables")
+        manifest["pages"] = {chapter.page: file_hash(self.stage / chapter.page) for chapter in CHAPTERS}
+        write_json(self.stage / MANIFEST, manifest)
+        return manifest
+
+    def _execute(self, chapter: ChapterEntry) -> nbformat.NotebookNode:
+        source = self.settings.path(self.settings.report.notebooks) / f"{chapter.key}.ipynb"
+        output = self.shelf / ".notebooks" / source.name
+        output.parent.mkdir(exist_ok=True)
+        plumbing = {
+            "period": str(self.month),
+            "settings": str(self.settings.root / self.settings.file),
+            "workspace": str(self.shelf),
+        }
+        try:
+            return run_notebook(source, output, {**self.parameters, **plumbing})
+        except (BookError, DataError, SettingsError) as error:
+            if output.is_file():
+                kept = keep_aside(output, self.settings.path(self.settings.report.reports), str(self.month))
+                error.add_note(f"The notebook of the failed run is kept at {kept}")
+            raise
+        finally:
+            shutil.rmtree(output.parent, ignore_errors=True)
+
+    def _manifest(
+        self, started: datetime, timings: Mapping[str, float], memories: Mapping[str, Memory]
+    ) -> dict[str, Any]:
+        facts = {key: dict(memory.facts) for key, memory in memories.items()}
+        finished = datetime.now(UTC)
+        return {
+            "status": "published",
+            "status_words": facts["overview"]["status"],
+            "headline": facts["overview"]["headline"],
+            "period": str(self.month),
+            "as_of": self.month.last_day.isoformat(),
+            "company": self.settings.company.name,
+            "currency": self.settings.company.currency,
+            "parameters": dict(self.parameters),
+            "settings": settings_told(self.settings),
+            "inputs": dict(self.inputs),
+            "rows": facts["data_quality"]["rows"],
+            "rows_used": facts["data_quality"]["rows_used"],
+            "customers": facts["customer_value"]["customers"],
+            "converged": facts["customer_value"]["converged"],
+            "warnings": facts["overview"]["warnings"],
+            "facts": facts,
+            "versions": versions(),
+            "commit": commit(self.settings.root),
+            "started": started.isoformat(timespec="seconds"),
+            "finished": finished.isoformat(timespec="seconds"),
+            "seconds": dict(timings) | {"all": round((finished - started).total_seconds(), 2)},
+        }
+
+    def _page(
+        self, chapter: ChapterEntry, body: Body, memories: Mapping[str, Memory], manifest: Mapping[str, Any]
+    ) -> str:
+        period = month_of(str(self.month))
+        company = self.settings.company
+        return render_page(
+            PageContext(
+                title=_(
+                    "{chapter}, {period}: {company} customer-asset report",
+                    chapter=_(chapter.title),
+                    period=period,
+                    company=company.name,
+                ),
+                description=_(chapter.question),
+                brand=company.name,
+                report_name=_("Customer-asset report, {period}", period=period),
+                language=company.language.replace("_", "-"),
+                navigation=tuple((one.page, _(one.title), one is chapter) for one in reading_order()),
+                toc=() if chapter.layout == "overview" else body.contents,
+                layout=chapter.layout,
+                body=body.html,
+                provenance=provenance(self.settings, self.month, memories, manifest),
+            )
+        )
+
+
+def _last_manifest(folder: Path) -> dict[str, Any] | None:
+    for book in published_books(folder.parent):
+        if book.folder == folder:
+            return dict(book.manifest)
+    return None
+
+
+def _keep_previous(old: Path, reports: Path, period: str) -> None:
+    """Keep the book that was replaced; the exchange has left it in the staging place."""
+    if not (old / MANIFEST).is_file():
+        return
+    place = reports / ".previous" / period
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(exist_ok=True)
+    old.rename(place)

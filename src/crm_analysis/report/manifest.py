@@ -1,0 +1,156 @@
+"""What a book is made of and where its numbers come from: hashes of the inputs, versions, commit, provenance."""
+
+import hashlib
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from crm_analysis.errors import DataError
+from crm_analysis.messages import _, count, day, month_of, number, percent
+from crm_analysis.periods import Month
+from crm_analysis.report.chapter import Memory
+from crm_analysis.report.pieces import Facts
+from crm_analysis.report.publish import file_hash
+from crm_analysis.settings import Settings
+
+LIBRARIES = ("numpy", "scipy", "pandas", "duckdb", "ibis-framework", "matplotlib", "papermill", "nbconvert")
+_CODE = ("*.py", "*.j2", "*.css", "*.js", "*.mo")
+NOT_A_FILE = "not a file: read anew at each run"
+
+
+def settings_told(settings: Settings) -> dict[str, Any]:
+    """Return the settings as a manifest may tell them: no places, no connection (it may hold a password)."""
+    return settings.model_dump(
+        mode="json", exclude={"root": True, "file": True, "sources": {"transactions": {"connection"}}}
+    )
+
+
+def input_hashes(settings: Settings, month: Month, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Hash all that a book is made of: data, settings, parameters, notebooks, code, versions.
+
+    Raises
+    ------
+    DataError
+        When the log is not where the settings say.
+    """
+    return {
+        "transactions": _data_hash(settings),
+        "settings": _text_hash(settings_told(settings)),
+        "parameters": _text_hash((str(month), sorted(parameters.items()))),
+        "notebooks": _folder_hash(settings.path(settings.report.notebooks), ("*.ipynb",)),
+        "code": _folder_hash(Path(__file__).parents[1], _CODE),
+        "versions": _text_hash(versions()),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the package, of Python and of the libraries that make numbers and pages."""
+    own = importlib.metadata.version("crm_analysis")
+    return {"crm_analysis": own, "python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in LIBRARIES
+    }
+
+
+def commit(root: Path) -> dict[str, Any] | None:
+    """The commit of the project the book was built in, and whether files differ from it; None without git."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20
+        )
+        return done.stdout.strip()
+
+    try:
+        return {"id": git("rev-parse", "HEAD"), "changed_files": len(git("status", "--porcelain").splitlines())}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def provenance(settings: Settings, month: Month, memories: Mapping[str, Memory], manifest: Mapping[str, Any]) -> Facts:
+    """Say at the foot of a page where its numbers come from."""
+    quality, value = memories["data_quality"].facts, memories["customer_value"].facts
+    used = manifest["versions"]
+    built_from = manifest["commit"]
+    models = "; ".join(_model_words(dict(value[key])) for key in ("purchase_model", "spend_model"))
+    return Facts(
+        _("Where these numbers come from"),
+        (
+            (_("Period"), _("{period}, as of {day}", period=month_of(str(month)), day=day(month.last_day))),
+            (
+                _("Compared with"),
+                _("{before} and {year}", before=day(month.shift(-1).last_day), year=day(month.shift(-12).last_day)),
+            ),
+            (
+                _("Source"),
+                _(
+                    "{source}, {rows} rows, {customers} customers",
+                    source=quality["source"],
+                    rows=count(quality["rows"]),
+                    customers=count(value["customers"]),
+                ),
+            ),
+            ("SHA-256", str(manifest["inputs"]["transactions"])[:16] + "…"),
+            (_("Models"), _("{models} (time in {unit}s)", models=models, unit=_(settings.forecast.time_unit))),
+            (
+                _("Settings"),
+                _(
+                    "Margin {margin}, discount {rate} a year, horizon {horizon}",
+                    margin=percent(settings.money.margin, 0),
+                    rate=percent(settings.money.annual_discount_rate),
+                    horizon=settings.money.horizon,
+                ),
+            ),
+            (
+                _("Run"),
+                _(
+                    "Built {day}, {time} UTC, in {seconds} s, seed {seed}",
+                    day=day(datetime.fromisoformat(manifest["finished"]).date()),
+                    time=manifest["finished"][11:16],
+                    seconds=number(manifest["seconds"]["all"], 0),
+                    seed=str(settings.forecast.seed),
+                ),
+            ),
+            (
+                _("Versions"),
+                ", ".join(
+                    [
+                        f"crm_analysis {used['crm_analysis']}",
+                        f"Python {used['python']}",
+                        f"pandas {used['pandas']}",
+                        *([_("commit {commit}", commit=built_from["id"][:7])] if built_from else []),
+                    ]
+                ),
+            ),
+        ),
+    )
+
+
+def _model_words(model: dict[str, Any]) -> str:
+    name = model.pop("name")
+    return f"{name} " + ", ".join(f"{key} {number(value, 3)}" for key, value in model.items())
+
+
+def _data_hash(settings: Settings) -> str:
+    source = settings.sources.transactions
+    if source.path is None:
+        return NOT_A_FILE
+    file = settings.path(source.path)
+    if not file.is_file():
+        raise DataError(
+            f"{source.path}: there is no such file.\n"
+            "To fix: put the log there, or name it in crm.toml under [sources.transactions]."
+        )
+    return file_hash(file)
+
+
+def _folder_hash(folder: Path, patterns: tuple[str, ...]) -> str:
+    files = sorted(file for pattern in patterns for file in folder.rglob(pattern))
+    return _text_hash([(file.relative_to(folder).as_posix(), file_hash(file)) for file in files])
+
+
+def _text_hash(content: object) -> str:
+    return hashlib.sha256(repr(content).encode()).hexdigest()

@@ -1,0 +1,335 @@
+"""Customer equity: what the current base is worth, how sure that is, and what other assumptions would make of it."""
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.messages import _, count, day, money, month_of, number, percent, short_money
+from crm_analysis.report.chapter import Chapter
+from crm_analysis.report.figures.concentration_curve import concentration_curve
+from crm_analysis.report.figures.equity_history import equity_history
+from crm_analysis.report.pieces import Alert, Alerts, Column, Figure, Headline, Note, Table
+from crm_analysis.report.stories.wording import contents_words, horizon_text, horizon_words
+from crm_analysis.scorecard import Scorecard, build_scorecard
+from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_grid
+from crm_analysis.value.interval import Interval
+from crm_analysis.value.lifetime_value import Costs, CustomerValues
+
+
+def value_base(chapter: Chapter) -> CustomerEquity:
+    """Add up the values of the chapter before, with an interval; save the equity, to be valued again later."""
+    values = CustomerValues.load(chapter.folder / "valuation")
+    forecast = chapter.settings.forecast
+    equity = customer_equity(values, draws=forecast.draws, seed=forecast.seed, level=forecast.interval)
+    equity.save(chapter.folder / "equity")
+    return equity
+
+
+def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
+    """Compute thirteen months of every indicator and leave them on the shelf."""
+    scorecard = build_scorecard(
+        chapter.transactions,
+        period=chapter.period,
+        values=equity.values,
+        equity_interval=equity.interval,
+        active_days=chapter.settings.forecast.active_days,
+        targets=chapter.settings.report.targets,
+    )
+    chapter.write("history", scorecard.history)
+    chapter.write("scorecard", scorecard.table)
+    interval, parameters = equity.interval, equity.parameter_interval
+    chapter.remember(
+        alerts=tuple(_alerts(chapter)),
+        equity=equity.total,
+        lower=interval.lower,
+        upper=interval.upper,
+        level=interval.level,
+        contains=list(interval.contains),
+        parameters_lower=parameters.lower,
+        parameters_upper=parameters.upper,
+        draws=len(equity.draws),
+        horizon=equity.values.assumptions.horizon,
+        margin=equity.values.assumptions.margin,
+        annual_discount_rate=equity.values.assumptions.annual_discount_rate,
+    )
+    return scorecard
+
+
+def headline(chapter: Chapter, equity: CustomerEquity) -> Headline:
+    """Open the chapter."""
+    given, interval = equity.values.assumptions, equity.interval
+    return Headline(
+        over=_("Customer equity, {period}", period=month_of(str(chapter.period))),
+        title=_(
+            "The current base is worth {equity} within {horizon}",
+            equity=short_money(equity.total, chapter.currency),
+            horizon=horizon_words(equity.values),
+        ),
+        lede=_(
+            "That is {each} for each of {customers} customers. What they really bring will lie between {lower} and "
+            "{upper} with a probability of {level}, if the model holds.",
+            each=money(equity.total / len(equity.values.frame), chapter.currency),
+            customers=count(len(equity.values.frame)),
+            lower=short_money(interval.lower, chapter.currency),
+            upper=short_money(interval.upper, chapter.currency),
+            level=percent(interval.level, 0),
+        ),
+        status=(
+            _("Data to {day}", day=day(chapter.as_of)),
+            _(
+                "Margin {margin}, discount {rate} a year",
+                margin=percent(given.margin, 0),
+                rate=percent(given.annual_discount_rate),
+            ),
+        ),
+    )
+
+
+def alerts(chapter: Chapter) -> Alerts:
+    """What to read first."""
+    return Alerts(tuple(_alerts(chapter)))
+
+
+def history_figure(
+    chapter: Chapter, scorecard: Scorecard, equity: Interval, *, number_: int = 1, name: str = "history"
+) -> Figure:
+    """Show thirteen months of equity, each month valued with the log as it stood then."""
+    history = pd.DataFrame({"equity": scorecard.history["equity"].dropna()})
+    history.index = pd.DatetimeIndex([f"{month}-01" for month in history.index]) + pd.offsets.MonthEnd(0)
+    history["lower"] = history["upper"] = float("nan")
+    history.loc[history.index[-1], ["lower", "upper"]] = [equity.lower, equity.upper]
+    verdict = scorecard.verdict("equity", 1)
+    change = scorecard.value("equity") - scorecard.value("equity", 1)
+    before = month_of(str(chapter.period.shift(-1)))
+    if change != change:
+        finding = _("This is the first month that can be valued")
+    elif verdict == "no clear change":
+        finding = _("No clear change since {month}: the difference is smaller than the doubt", month=before)
+    elif change > 0:
+        finding = _("Equity rose by {change} since {month}", change=short_money(change, chapter.currency), month=before)
+    elif change < 0:
+        finding = _(
+            "Equity fell by {change} since {month}", change=short_money(-change, chapter.currency), month=before
+        )
+    else:
+        finding = _("Equity is the same as in {month}", month=before)
+    return Figure(
+        name=name,
+        number=number_,
+        finding=finding,
+        what=_(
+            "Customer equity of the current base at the end of each month, {currency}; the vertical line is the "
+            "{level} interval of this month.",
+            currency=chapter.currency,
+            level=percent(equity.level, 0),
+        ),
+        drawing=equity_history(history, name=name, label=finding, currency=chapter.currency),
+        note=_(
+            "Each month is valued with the log as it stood then, the models fitted anew, the assumptions those of "
+            "today. Intervals contain {contains}.",
+            contains=contents_words(equity),
+        ),
+    )
+
+
+def parts_table(chapter: Chapter, equity: CustomerEquity) -> Table:
+    """Say what is in the equity and what is not."""
+    interval, parameters = equity.interval, equity.parameter_interval
+    frame = pd.DataFrame(
+        {
+            "part": [_("Current customers"), _("Customers still to be acquired"), _("Cost of acquiring them")],
+            "value": [equity.current, equity.potential, equity.acquisition_cost],
+            "lower": [interval.lower, None, None],
+            "upper": [interval.upper, None, None],
+            "expected_lower": [parameters.lower, None, None],
+            "expected_upper": [parameters.upper, None, None],
+        }
+    ).astype(dict.fromkeys(("value", "lower", "upper", "expected_lower", "expected_upper"), float))
+    currency = chapter.currency
+    return Table(
+        name="parts",
+        number=1,
+        finding=_("Customer equity is that of the current base; future customers are not valued"),
+        what=_(
+            "Without a plan or a history of acquisition the worth of future customers is left open, not taken as zero."
+        ),
+        frame=frame,
+        columns=(
+            Column("part", _("Part"), kind="text", sortable=False),
+            Column("value", _("Value"), currency, kind="money", currency=currency, digits=0, sortable=False),
+            Column(
+                "lower",
+                _("What is realised, from"),
+                _("parameters and individual randomness"),
+                kind="money",
+                currency=currency,
+                digits=0,
+                sortable=False,
+            ),
+            Column("upper", _("to"), "", kind="money", currency=currency, digits=0, sortable=False),
+            Column(
+                "expected_lower",
+                _("What is expected, from"),
+                _("parameters alone"),
+                kind="money",
+                currency=currency,
+                digits=0,
+                sortable=False,
+            ),
+            Column("expected_upper", _("to"), "", kind="money", currency=currency, digits=0, sortable=False),
+        ),
+        total={
+            "part": _("Customer equity"),
+            "value": equity.total,
+            "lower": interval.lower,
+            "upper": interval.upper,
+            "expected_lower": parameters.lower,
+            "expected_upper": parameters.upper,
+        },
+        downloads=chapter.download("customer-equity", frame.set_index("part")),
+    )
+
+
+def assumptions_table(chapter: Chapter, equity: CustomerEquity) -> Table:
+    """Value the base under other horizons and rates."""
+    given = equity.values.assumptions
+    horizons = ["12 months", "24 months", "36 months", "60 months"]
+    if isinstance(given.horizon, str) and given.horizon not in horizons:
+        horizons.append(given.horizon)
+    rates = sorted({0.05, 0.10, 0.15, round(given.annual_discount_rate, 6)})
+    grid = equity_grid(equity.values, horizons=[*horizons, None], annual_discount_rates=rates)
+    labels = [horizon_text(horizon) for horizon in grid.index]
+    frame = (
+        grid.set_axis([f"rate_{position}" for position in range(len(rates))], axis=1)
+        .assign(horizon=labels)
+        .reset_index(drop=True)
+    )
+    at_this_rate = grid[rates[rates.index(round(given.annual_discount_rate, 6))]]
+    times = float(at_this_rate.iloc[-1] / at_this_rate.iloc[0])
+    finding = (
+        _("All of the future is worth {times} times the next 12 months", times=number(times, 1))
+        if np.isfinite(times)
+        else _("Without a discount all of the future has no bound")
+    )
+    return Table(
+        name="assumptions",
+        number=2,
+        finding=finding,
+        what=_(
+            "Equity of the current base under other horizons and annual discount rates, all else unchanged; this "
+            "book uses {horizon} and {rate}.",
+            horizon=horizon_words(equity.values),
+            rate=percent(given.annual_discount_rate),
+        ),
+        frame=frame,
+        columns=(
+            Column("horizon", _("Horizon"), kind="text", sortable=False),
+            *(
+                Column(
+                    f"rate_{position}",
+                    percent(rate),
+                    _("discount a year"),
+                    kind="money",
+                    currency=chapter.currency,
+                    digits=0,
+                    sortable=False,
+                )
+                for position, rate in enumerate(rates)
+            ),
+        ),
+        downloads=chapter.download("equity-assumptions", grid.set_axis(labels, axis=0)),
+    )
+
+
+def curve_figure(chapter: Chapter, curve: pd.DataFrame, gini: float) -> Figure:
+    """Show how unequally the equity is held."""
+    top = float(np.interp(0.05, curve["share_of_customers"], curve["share_of_value"]))
+    finding = _("One customer in twenty holds {share} of the equity", share=percent(top))
+    return Figure(
+        name="concentration",
+        number=2,
+        finding=finding,
+        what=_(
+            "Share of the equity held by the most valuable customers, from the top down; the straight line is a base "
+            "in which all are worth the same."
+        ),
+        drawing=concentration_curve(curve, name="concentration", label=finding),
+        note=_("Gini coefficient {gini}.", gini=number(gini)),
+    )
+
+
+def parameters_table(equity: CustomerEquity) -> Table:
+    """List the estimates with their standard errors."""
+    rows = []
+    for fit in equity.values.fits:
+        table = fit.summary().reset_index(names="parameter")
+        rows.append(table.assign(parameter=[f"{fit.model_name} {name}" for name in table["parameter"]]))
+    frame = pd.concat(rows, ignore_index=True)
+    likelihoods = ", ".join(f"{fit.model_name} {number(fit.log_likelihood, 1)}" for fit in equity.values.fits)
+    return Table(
+        name="parameters",
+        number=3,
+        finding=_("Estimates of both models"),
+        what=_(
+            "Maximum likelihood with standard errors and 95% intervals. Log-likelihood: {likelihoods}.",
+            likelihoods=likelihoods,
+        ),
+        frame=frame,
+        columns=(
+            Column("parameter", _("Parameter"), kind="text", sortable=False),
+            Column("estimate", _("Estimate"), digits=4, sortable=False),
+            Column("standard_error", _("Standard error"), digits=4, sortable=False),
+            Column("lower", _("Lower"), "95%", digits=4, sortable=False),
+            Column("upper", _("Upper"), "95%", digits=4, sortable=False),
+        ),
+    )
+
+
+def method_note(chapter: Chapter, equity: CustomerEquity) -> Note:
+    """Say what the number is and what it is not."""
+    given, costs = equity.values.assumptions, equity.values.assumptions.costs
+    return Note(
+        title=_("How the base is valued"),
+        paragraphs=(
+            _(
+                "Customer equity is the sum of the residual values of all current customers within {horizon}: "
+                "expected purchases, discounted at {rate} a year, times expected spend and a margin of {margin}, "
+                "less {costs}.",
+                horizon=horizon_words(equity.values),
+                rate=percent(given.annual_discount_rate),
+                margin=percent(given.margin, 0),
+                costs=_costs_words(costs, chapter.currency),
+            ),
+            _(
+                "The interval comes from {draws} simulated futures: each draws the parameters of both models from "
+                "their sampling distribution and lets every customer live on under them. It contains {contains}. The "
+                "doubt about the model itself is not inside; the test on the held-out weeks in the chapter on "
+                "customer value speaks of it.",
+                draws=count(len(equity.draws)),
+                contains=contents_words(equity.interval),
+            ),
+        ),
+    )
+
+
+def _costs_words(costs: Costs, currency: str) -> str:
+    if not costs.cost_per_order and not costs.cost_to_serve_per_year:
+        return _("nothing, because no cost of orders or service is set")
+    return _(
+        "{per_order} an order and {per_year} a year for each living customer",
+        per_order=money(costs.cost_per_order, currency),
+        per_year=money(costs.cost_to_serve_per_year, currency),
+    )
+
+
+def _alerts(chapter: Chapter) -> list[Alert]:
+    return [
+        Alert(
+            "note",
+            _(
+                "The interval of equity carries the doubt about parameters and the chance in what customers do, not "
+                "the doubt about the model."
+            ),
+            f"{chapter.entry.page}#method",
+            _("See the method"),
+        )
+    ]

@@ -1,0 +1,128 @@
+"""A simulated company in a folder of its own, and one book of it that many tests look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_analysis.models import bgnbd
+from crm_analysis.models.bgnbd import BGNBDParams
+from crm_analysis.report.book import Book, build_book
+from crm_analysis.settings import Settings, load_settings
+
+PROJECT = Path(__file__).parents[2]
+PERIOD = "2024-06"
+# A name that breaks a page where anything forgets to escape it.
+COMPANY = 'Simulated <b>Shop</b> & "Sons"'
+
+SETTINGS = """
+[company]
+name = '{company}'
+currency = "EUR"
+timezone = "Europe/Berlin"
+
+[sources.transactions]
+path = "data/raw/orders.csv"
+
+[sources.transactions.columns]
+customer_id = "Customer ID"
+order_date = "Date"
+amount = "Total"
+order_id = "Order"
+
+[money]
+margin = 0.4
+horizon = "12 months"
+cost_to_serve_per_year = 1.5
+acquisition_cost = 4.0
+
+[forecast]
+holdout = "20 weeks"
+draws = 100
+seed = 5
+
+[report]
+notebooks = '{notebooks}'
+{report}
+
+[report.targets]
+active_customers = 100
+equity = 1e9
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A company's folder."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.root / "crm.toml")
+
+    @property
+    def log(self) -> Path:
+        return self.root / "data" / "raw" / "orders.csv"
+
+    def build(self, **options: object) -> Book:
+        return build_book(PERIOD, settings=self.settings, **options)
+
+
+def simulated_orders(customers: int = 500, seed: int = 20240630) -> pd.DataFrame:
+    """A simulated shop that gains customers all along: two and a half years, with the oddities of real logs."""
+    rng = np.random.default_rng(seed)
+    days = 912  # 1 January 2022 to 30 June 2024
+    first = np.sort(rng.integers(0, days - 1, size=customers))
+    events = bgnbd.simulate(BGNBDParams(0.7, 8.0, 0.7, 2.5), (days - first) / 7, rng)
+    owner = np.concatenate([np.arange(customers), events["customer"]])
+    day = np.concatenate([first, first[events["customer"]] + np.ceil(events["time"] * 7).astype(int)])
+    scale = rng.gamma(4.0, 10.0, size=customers)
+    frame = pd.DataFrame(
+        {
+            "Customer ID": [f"<script>alert({i})</script>" if i == 0 else f"K{i:04d}" for i in owner],
+            "Date": (pd.Timestamp("2022-01-01") + pd.to_timedelta(day, unit="D")).strftime("%Y-%m-%d"),
+            "Total": np.round(scale[owner] * rng.gamma(6.0, 1 / 6, size=len(owner)), 2) + 0.01,
+        }
+    )
+    frame = frame[frame["Date"] < "2024-07-01"].sort_values(["Date", "Customer ID"], ignore_index=True)
+    frame["Order"] = [f"R{i:05d}" for i in range(len(frame))]
+    odd = pd.DataFrame(
+        {
+            "Customer ID": ["", frame.loc[10, "Customer ID"], "K0499"],
+            "Date": ["2024-05-05", frame.loc[10, "Date"], "2024-07-15"],
+            "Total": [12.5, -round(frame.loc[10, "Total"] / 2, 2), 99.0],
+            "Order": ["X1", frame.loc[10, "Order"], "X3"],
+        }
+    )
+    return pd.concat([frame, odd], ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
+    def make(*, notebooks: Path | str = PROJECT / "notebooks", report: str = "", orders: pd.DataFrame | None = None):
+        root = tmp_path_factory.mktemp("company")
+        (root / "data" / "raw").mkdir(parents=True)
+        text = SETTINGS.format(company=COMPANY, notebooks=notebooks, report=report)
+        (root / "crm.toml").write_text(text, encoding="utf-8")
+        orders = simulated_orders() if orders is None else orders
+        orders.to_csv(root / "data" / "raw" / "orders.csv", index=False)
+        return Project(root)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def project(make_project: Callable[..., Project]) -> Project:
+    """A company with one published book; tests that change anything make their own."""
+    made = make_project()
+    made.build()
+    return made
+
+
+@pytest.fixture(scope="session")
+def book(project: Project) -> Book:
+    return project.build()

@@ -1,0 +1,234 @@
+"""Publishing under misfortune: whatever happens, the last good book stands."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from crm_analysis.errors import BookError, DataError
+from crm_analysis.report import publish
+from crm_analysis.report.contents import CHAPTERS
+from crm_analysis.report.publish import only_run, published_books, staging, swap_in
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def standing(project) -> dict[str, bytes]:
+    """Everything a reviewer or another tool could open."""
+    return contents(project.root / "reports" / "2024-06") | contents(project.root / "data" / "processed" / "2024-06")
+
+
+def unfinished(project) -> list[Path]:
+    return [*(project.root / "reports").glob(".staging*"), *(project.root / "data" / "processed").glob(".staging*")]
+
+
+@pytest.fixture(scope="module")
+def published(make_project):
+    """A company with a book, whose inputs the tests below may spoil and mend."""
+    project = make_project()
+    project.build()
+    return project
+
+
+@pytest.fixture
+def broken_notebooks(tmp_path: Path) -> Path:
+    """The notebooks of the project, with a fault in the first one."""
+    for chapter in CHAPTERS:
+        notebook = nbformat.read(NOTEBOOKS / f"{chapter.key}.ipynb", as_version=4)
+        if chapter.key == "data_quality":
+            notebook.cells[3].source = 'raise RuntimeError("the disk is full")'
+        nbformat.write(notebook, tmp_path / f"{chapter.key}.ipynb")
+    return tmp_path
+
+
+def command(project) -> list[str]:
+    return [sys.executable, "-m", "crm_analysis.cli", "report", "--period", "2024-06", "--force"]
+
+
+# --- failed runs ------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_chapter_leaves_the_last_book_and_keeps_its_notebook(published, broken_notebooks):
+    before = standing(published)
+    settings = published.root / "crm.toml"
+    text = settings.read_text()
+    try:
+        settings.write_text(text.replace(str(NOTEBOOKS), str(broken_notebooks)))
+        with pytest.raises(BookError, match="the disk is full") as failed:
+            published.build(force=True)
+    finally:
+        settings.write_text(text)
+    assert standing(published) == before
+    [kept] = (published.root / "reports" / ".failed" / "2024-06").iterdir()
+    assert "the disk is full" in kept.read_text()
+    assert str(kept) in failed.value.__notes__[0]
+    assert unfinished(published) == []
+
+
+def test_refused_data_leaves_the_last_book_and_ends_with_three(published):
+    before = standing(published)
+    text = published.log.read_text()
+    try:
+        published.log.write_text(text + "K0001,30 February,15.00,Z1\n")
+        with pytest.raises(DataError, match="30 February"):
+            published.build(force=True)
+        done = subprocess.run(command(published), cwd=published.root, capture_output=True, text=True)
+        assert done.returncode == 3
+        assert "orders.csv, column 'Date'" in done.stderr
+        assert done.stdout == ""
+    finally:
+        published.log.write_text(text)
+    assert standing(published) == before
+
+
+def test_a_log_that_is_not_there_is_refused(make_project):
+    empty = make_project()
+    empty.log.unlink()
+    with pytest.raises(DataError, match="there is no such file"):
+        empty.build()
+
+
+def test_a_killed_run_leaves_the_last_book_and_the_next_run_mends_the_rest(published):
+    before = standing(published)
+    run = subprocess.Popen(
+        [*command(published), "-p", "top_customers=7"],
+        cwd=published.root, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert run.stderr is not None
+    for line in run.stderr:
+        if "Chapter 2" in line:
+            break
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    run.stderr.close()
+    assert standing(published) == before
+    assert unfinished(published)
+    again = published.build(force=True)
+    assert again.already_published
+    published.build(force=True, parameters={"top_customers": 4})
+    assert unfinished(published) == []
+
+
+def test_the_book_that_was_replaced_is_kept(published):
+    previous = published.root / "reports" / ".previous" / "2024-06"
+    published.build(force=True, parameters={"top_customers": 6})
+    assert json.loads((previous / "manifest.json").read_text())["parameters"] != {"top_customers": 6}
+
+
+# --- two at once ------------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_of_the_period_is_refused_while_the_first_is_at_it(published):
+    with only_run(published.root / "reports", "2024-06"), pytest.raises(BookError, match="another run is building"):
+        published.build(force=True)
+
+
+def test_two_processes_cannot_meet(published):
+    one, two = (
+        subprocess.Popen(
+            [*command(published), "-p", f"top_customers={rows}"],
+            cwd=published.root, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for rows in (8, 9)
+    )  # fmt: skip
+    results = [(run.communicate()[1], run.returncode) for run in (one, two)]
+    assert sorted(code for _, code in results) == [0, 1]
+    [refusal] = [words for words, code in results if code]
+    assert "another run is building 2024-06" in refusal
+
+
+def test_another_period_is_not_held(published):
+    with only_run(published.root / "reports", "2024-05"), only_run(published.root / "reports", "2024-06"):
+        pass
+
+
+# --- the one exchange -------------------------------------------------------------------------------------------
+
+
+def folder_with(place: Path, text: str) -> Path:
+    place.mkdir()
+    (place / "page").write_text(text)
+    return place
+
+
+@pytest.mark.parametrize("kernel_exchanges", [True, False])
+def test_an_exchange_swaps_the_folders(tmp_path, monkeypatch, kernel_exchanges):
+    if not kernel_exchanges:
+        monkeypatch.setattr(publish, "_exchange", lambda one, other: False)
+    new, old = folder_with(tmp_path / "new", "new"), folder_with(tmp_path / "book", "old")
+    swap_in(new, old)
+    assert (tmp_path / "book" / "page").read_text() == "new"
+    assert (tmp_path / "new" / "page").read_text() == "old"
+
+
+def test_there_is_a_book_at_every_moment_of_an_exchange(tmp_path):
+    """A reader that looks without pause, in another process, never finds the folder gone."""
+    target = folder_with(tmp_path / "book", "0")
+    code = (
+        "import sys, time\nfrom pathlib import Path\npage = Path(sys.argv[1]) / 'page'\nend = time.time() + 3\n"
+        "print('ready', flush=True)\nlooks = 0\n"
+        "while time.time() < end:\n    page.read_text()\n    looks += 1\nprint(looks)"
+    )
+    reader = subprocess.Popen([sys.executable, "-c", code, str(target)], stdout=subprocess.PIPE, text=True)
+    assert reader.stdout is not None
+    assert reader.stdout.readline() == "ready\n"
+    end = time.time() + 2
+    turn = 0
+    while time.time() < end:
+        turn += 1
+        staged = folder_with(tmp_path / f"staged-{turn}", str(turn))
+        swap_in(staged, target)
+    looks, _ = reader.communicate()
+    assert reader.returncode == 0
+    assert int(looks) > 100
+    assert turn > 50
+
+
+def test_left_overs_of_a_killed_run_are_removed(tmp_path):
+    folder_with(tmp_path / ".staging-2024-06-99999", "left over")
+    other = folder_with(tmp_path / ".staging-2024-05-99999", "of another period")
+    with staging(tmp_path, "2024-06") as place:
+        assert [file.name for file in tmp_path.iterdir()] == sorted([other.name, place.name]) or len(
+            list(tmp_path.iterdir())
+        ) == 2
+    assert [file.name for file in tmp_path.iterdir()] == [other.name]
+
+
+def test_published_books_are_listed_newest_first(tmp_path):
+    for period in ("2023-12", "2024-02", "2024-01"):
+        (tmp_path / period).mkdir()
+        (tmp_path / period / "manifest.json").write_text("{}")
+    (tmp_path / ".previous" / "2022-01").mkdir(parents=True)
+    (tmp_path / ".previous" / "2022-01" / "manifest.json").write_text("{}")
+    assert [book.period for book in published_books(tmp_path)] == ["2024-02", "2024-01", "2023-12"]
+
+
+def test_the_log_can_be_a_table_of_a_database(make_project):
+    """Such a source has no file to hash: it is read anew at each run, and its address stays out of the manifest."""
+    import duckdb
+
+    project = make_project()
+    orders = pd.read_csv(project.log, dtype={"Customer ID": str})
+    with duckdb.connect(str(project.root / "shop.duckdb")) as connection:
+        connection.register("frame", orders)
+        connection.execute("create table orders as select * from frame")
+    settings = project.root / "crm.toml"
+    url = f"duckdb://{project.root}/shop.duckdb"
+    settings.write_text(
+        settings.read_text().replace('path = "data/raw/orders.csv"', f'connection = "{url}"\ntable = "orders"')
+    )
+    first = project.build()
+    assert first.manifest["rows"] == len(orders)
+    assert "shop.duckdb" not in (first.folder / "manifest.json").read_text()
+    assert not project.build(force=True).already_published

@@ -1,0 +1,109 @@
+"""The command line: exit codes, where words go, and what the last line says."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+
+
+def run(*arguments: str, folder: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "crm_analysis.cli", *arguments],
+        cwd=folder, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample log and a short-sighted settings file."""
+    made = tmp_path_factory.mktemp("cli")
+    (made / "crm.toml").write_text(
+        '[sources.transactions]\npath = "data/raw/cdnow/transactions.csv"\n[forecast]\ndraws = 100\n'
+    )
+    assert run("sample", folder=made).returncode == 0
+    return made
+
+
+def test_sample_writes_the_log_and_names_it_on_the_last_line(folder):
+    done = run("sample", folder=folder)
+    assert done.stdout == "data/raw/cdnow/transactions.csv\n"
+    assert len((folder / done.stdout.strip()).read_text().splitlines()) == 69_660
+
+
+def test_validate_shows_the_accounts_on_standard_error(folder):
+    done = run("validate", folder=folder)
+    assert done.returncode == 0
+    assert "69,659" in done.stderr
+    assert done.stdout.strip().endswith("transactions.csv")
+
+
+@pytest.fixture(scope="module")
+def valued(folder: Path) -> Path:
+    done = run(
+        "value", "--transactions", "data/raw/cdnow/transactions.csv",
+        "--as-of", "1998-06-30", "--out", "out/values.csv",
+        folder=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "out/values.csv\n"
+    assert "17% more than expected" in done.stderr
+    return folder / "out" / "values.csv"
+
+
+def test_value_writes_every_customer(valued):
+    frame = pd.read_csv(valued, dtype={"customer_id": str})
+    assert len(frame) == 23_570
+    assert frame["customer_id"].iloc[0] == "00001"
+    assert frame["residual_value"].sum() == pytest.approx(420_115, rel=1e-4)
+
+
+def test_value_leaves_nothing_unfinished(valued):
+    assert [file.name for file in valued.parent.iterdir()] == ["values.csv"]
+
+
+def test_status_says_when_nothing_is_published(folder):
+    done = run("status", folder=folder)
+    assert done.returncode == 0
+    assert "No book is published yet" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["report"], "Missing option '--period'"),
+        (["report", "--period", "1998"], "YYYY-MM"),
+        (["report", "--period", "1998-06", "--settings", "no.toml"], "is not there"),
+        (["report", "--period", "1998-06", "-p", "top"], "NAME=VALUE"),
+        (["value", "--transactions", "x.csv", "--as-of", "30.6.1998", "--out", "v.csv"], "YYYY-MM-DD"),
+        (["value", "--transactions", "x.csv", "--as-of", "1998-06-30", "--out", "v.xls"], ".parquet or .csv"),
+        (["publish"], "No such command"),
+    ],
+)
+def test_wrong_usage_ends_with_two_and_says_why(folder, arguments, words):
+    done = run(*arguments, folder=folder)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_refused_data_ends_with_three_and_names_the_rows(folder):
+    (folder / "bad.csv").write_text("customer_id,order_date,amount\nA,1998-02-31,5\nB,1998-03-01,five\n")
+    done = run("value", "--transactions", "bad.csv", "--as-of", "1998-06-30", "--out", "v.csv", folder=folder)
+    assert done.returncode == 3
+    for words in ("bad.csv, column 'order_date'", "1998-02-31", "bad.csv, column 'amount'", "five", "To fix:"):
+        assert words in done.stderr
+    assert not (folder / "v.csv").exists()
+
+
+def test_no_escape_codes_where_there_is_no_terminal(folder):
+    assert "\x1b" not in run("validate", folder=folder).stderr
+
+
+def test_help_names_the_commands():
+    done = run("--help")
+    assert all(command in done.stdout for command in ("report", "validate", "value", "sample", "status"))
