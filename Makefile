@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup report test lab bench lint clean lock
+.PHONY: help setup report test lab bench lint clean lock messages
 
 help:
 	@echo "Usage: make TARGET [PERIOD=$(PERIOD)] [PYTHON=$(PYTHON)]"
@@ -108,3 +108,7 @@ lock: $(VENV)/.setup-tools ## Solve the dependencies again and rewrite the lock 
 	@$(COMPILE) -c $(VENV)/all.lock --extra lab pyproject.toml -o requirements-lab.lock
 	@printf 'uv>=0.5\nhatchling>=1.27\neditables>=0.5\n' | $(COMPILE) --upgrade -c $(VENV)/all.lock - -o requirements-setup.lock
 	@echo "Solved again. Look at the difference before you commit it: git diff --stat -- '*.lock'"
+
+messages: $(VENV)/.setup-test ## Collect the sentences for readers into the message catalogue
+	@$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --keywords N_ --keywords plural:1,2 --no-location --sort-output --omit-header \
+	  --width 120 --output src/crm_analysis/locale/crm_analysis.pot .

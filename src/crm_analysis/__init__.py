@@ -1,22 +1,26 @@
 """What a customer base is worth, who holds that worth, what changed, and how far to trust the answer."""
 
-from crm_analysis.data.samples import load_cdnow, load_cdnow_sample
-from crm_analysis.data.sources import Transactions, read_transactions
-from crm_analysis.data.summaries import (
-    CalibrationHoldout,
-    CustomerSummary,
-    split_calibration_holdout,
-    summarize_customers,
-)
-from crm_analysis.models.bgnbd import BGNBDFit, fit_bgnbd
-from crm_analysis.models.gamma_gamma import GammaGammaFit, fit_gamma_gamma, spend_frequency_correlation
-from crm_analysis.settings import DoorRules, Settings, TransactionColumns, load_settings
-from crm_analysis.value.backtest import Backtest, backtest
-from crm_analysis.value.concentration import Concentration, value_concentration
-from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_history
-from crm_analysis.value.forecast import Forecast, forecast_purchases
-from crm_analysis.value.interval import Interval
-from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crm_analysis.data.samples import load_cdnow, load_cdnow_sample
+    from crm_analysis.data.sources import Transactions, read_transactions
+    from crm_analysis.data.summaries import (
+        CalibrationHoldout,
+        CustomerSummary,
+        split_calibration_holdout,
+        summarize_customers,
+    )
+    from crm_analysis.models.bgnbd import BGNBDFit, fit_bgnbd
+    from crm_analysis.models.gamma_gamma import GammaGammaFit, fit_gamma_gamma, spend_frequency_correlation
+    from crm_analysis.settings import DoorRules, Settings, TransactionColumns, load_settings
+    from crm_analysis.value.backtest import Backtest, backtest
+    from crm_analysis.value.concentration import Concentration, value_concentration
+    from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_history
+    from crm_analysis.value.forecast import Forecast, forecast_purchases
+    from crm_analysis.value.interval import Interval
+    from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
 
 __all__ = [
     "BGNBDFit",
@@ -50,3 +54,38 @@ __all__ = [
     "summarize_customers",
     "value_concentration",
 ]
+
+# Names are looked up when they are first used: who reads a log does not wait for the models, nor they for a plot.
+_HOMES = {
+    "crm_analysis.data.samples": ("load_cdnow", "load_cdnow_sample"),
+    "crm_analysis.data.sources": ("Transactions", "read_transactions"),
+    "crm_analysis.data.summaries": (
+        "CalibrationHoldout",
+        "CustomerSummary",
+        "split_calibration_holdout",
+        "summarize_customers",
+    ),
+    "crm_analysis.models.bgnbd": ("BGNBDFit", "fit_bgnbd"),
+    "crm_analysis.models.gamma_gamma": ("GammaGammaFit", "fit_gamma_gamma", "spend_frequency_correlation"),
+    "crm_analysis.settings": ("DoorRules", "Settings", "TransactionColumns", "load_settings"),
+    "crm_analysis.value.backtest": ("Backtest", "backtest"),
+    "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
+    "crm_analysis.value.equity": ("CustomerEquity", "customer_equity", "equity_history"),
+    "crm_analysis.value.forecast": ("Forecast", "forecast_purchases"),
+    "crm_analysis.value.interval": ("Interval",),
+    "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from where it lives."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -124,5 +124,13 @@ def project(make_project: Callable[..., Project]) -> Project:
 
 
 @pytest.fixture(scope="session")
+def twin(make_project: Callable[..., Project]) -> Project:
+    """The same company once more, with a book of its own, for the tests that spoil and mend."""
+    made = make_project()
+    made.build()
+    return made
+
+
+@pytest.fixture(scope="session")
 def book(project: Project) -> Book:
     return project.build()

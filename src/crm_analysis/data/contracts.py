@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from crm_analysis.errors import SettingsError
+from crm_analysis.messages import N_
 
 Kind = Literal["id", "text", "day", "money", "number", "flag", "currency"]
 Status = Literal["used", "set_aside", "not_seen"]
@@ -67,15 +68,15 @@ class Outcome:
 
 
 OUTCOMES: tuple[Outcome, ...] = (
-    Outcome("used", "used", "used"),
-    Outcome("cancelled_in_full", "set_aside", "purchase that a refund cancelled in full"),
-    Outcome("refund_netted", "set_aside", "refund that cancelled a purchase in full"),
-    Outcome("refund_unmatched", "set_aside", "refund without its order"),
-    Outcome("refund_set_aside", "set_aside", "refund, set aside by the rule on refunds"),
-    Outcome("missing_customer_id", "set_aside", "no customer id"),
-    Outcome("duplicate", "set_aside", "exact copy of a line with the same order-line key"),
-    Outcome("zero_amount", "set_aside", "amount of zero, set aside by the rule on zero amounts"),
-    Outcome("after_as_of", "not_seen", "after the as-of date"),
+    Outcome("used", "used", N_("used")),
+    Outcome("cancelled_in_full", "set_aside", N_("purchase that a refund cancelled in full")),
+    Outcome("refund_netted", "set_aside", N_("refund that cancelled a purchase in full")),
+    Outcome("refund_unmatched", "set_aside", N_("refund without its order")),
+    Outcome("refund_set_aside", "set_aside", N_("refund, set aside by the rule on refunds")),
+    Outcome("missing_customer_id", "set_aside", N_("no customer id")),
+    Outcome("duplicate", "set_aside", N_("exact copy of a line with the same order-line key")),
+    Outcome("zero_amount", "set_aside", N_("amount of zero, set aside by the rule on zero amounts")),
+    Outcome("after_as_of", "not_seen", N_("after the as-of date")),
 )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from crm_analysis.data.contracts import OUTCOMES
 from crm_analysis.data.judging import CheckedLog
 from crm_analysis.errors import CrmAnalysisError
+from crm_analysis.messages import N_
 
 NO_MONEY = Decimal("0.0000")
 
@@ -75,21 +76,21 @@ def count_oddities(used: ir.Table) -> pd.DataFrame:
         )
     )
     counters = [
-        ("exact_duplicates", "exact copies of another line, kept", kept["copies"], kept["copies_money"]),
-        ("zero_amount", "amount of zero: counts for timing, stays out of spend", kept["free"], NO_MONEY),
+        ("exact_duplicates", N_("exact copies of another line, kept"), kept["copies"], kept["copies_money"]),
+        ("zero_amount", N_("amount of zero: counts for timing, stays out of spend"), kept["free"], NO_MONEY),
         (
             "refunds_in_part",
-            "refunds that reduce an order which stays",
+            N_("refunds that reduce an order which stays"),
             kept["refunds"],
             kept["refunds_money"],
         ),
         (
             "same_day_lines",
-            "lines on days with several orders of a customer",
+            N_("lines on days with several orders of a customer"),
             merged["lines"],
             merged["money"],
         ),
-        ("same_day_purchases", "the purchases those lines become", merged["days"], merged["money"]),
+        ("same_day_purchases", N_("the purchases those lines become"), merged["days"], merged["money"]),
     ]
     # An aggregate over no rows is missing in SQL, and zero here.
     filled = [(key, meaning, rows or 0, money or NO_MONEY) for key, meaning, rows, money in counters]

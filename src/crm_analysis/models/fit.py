@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from crm_analysis.errors import SettingsError
 from crm_analysis.models.histories import Floats
@@ -101,7 +101,7 @@ class Fit:
         """
         estimate = self.coefficients
         error = pd.Series(np.sqrt(np.diag(self.covariance)), index=estimate.index)
-        factor = np.exp(stats.norm.ppf((1 + level) / 2) * error / estimate)
+        factor = np.exp(ndtri((1 + level) / 2) * error / estimate)
         return pd.DataFrame(
             {"estimate": estimate, "standard_error": error, "lower": estimate / factor, "upper": estimate * factor}
         )

@@ -11,7 +11,6 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.special import betainc, gammaln, psi
 
 from crm_analysis.data.summaries import CustomerSummary
@@ -163,7 +162,9 @@ def spend_frequency_correlation(customers: CustomerSummary) -> SpendFrequencyCor
         )
     if x.min() == x.max() or m.min() == m.max():
         return SpendFrequencyCorrelation(np.nan, np.nan, np.nan, np.nan, len(x))
-    result = stats.pearsonr(x, m)
+    from scipy.stats import pearsonr  # takes longer to import than everything else a fit needs
+
+    result = pearsonr(x, m)
     interval = result.confidence_interval(0.95)
     return SpendFrequencyCorrelation(
         float(result.statistic), float(interval.low), float(interval.high), float(result.pvalue), len(x)

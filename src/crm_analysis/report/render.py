@@ -45,7 +45,7 @@ class _Sections(Preprocessor):
         for cell in nb.cells:
             if cell.cell_type != "markdown":
                 continue
-            heading, prose = _split(cell.source)
+            heading, prose = split_markdown(cell.source)
             cell.source = "\n\n".join(_(paragraph) for paragraph in prose)
             if heading:
                 anchor = "s-" + re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
@@ -89,7 +89,7 @@ def render_body(notebook: nbformat.NotebookNode) -> Body:
     return Body(Markup(html), tuple(resources["sections"]), "".join(streams))
 
 
-def _split(source: str) -> tuple[str, list[str]]:
+def split_markdown(source: str) -> tuple[str, list[str]]:
     """Return the second-level heading of a markdown cell and its paragraphs; the title of the notebook is left out."""
     paragraphs = [paragraph.strip() for paragraph in re.split(r"\n\s*\n", source) if paragraph.strip()]
     headings = [p.removeprefix("## ") for p in paragraphs if p.startswith("## ")]

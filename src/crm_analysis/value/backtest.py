@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from crm_analysis.data.activity import daily_purchases
 from crm_analysis.data.contracts import Day, to_day
@@ -275,7 +275,7 @@ def _by_frequency(split: CalibrationHoldout, expected: pd.Series) -> pd.DataFram
     table = pd.DataFrame({"actual": actual, "expected": expected}).groupby(group, observed=True)
     size = table.size()
     # The mean of a count needs no normal customers, only enough of them; small classes get a wide interval.
-    half = stats.t.ppf(0.975, np.maximum(size - 1, 1)) * table["actual"].std() / np.sqrt(size)
+    half = stdtrit(np.maximum(size - 1, 1), 0.975) * table["actual"].std() / np.sqrt(size)
     means = table.mean()
     return means.assign(
         customers=size, lower=(means["actual"] - half).clip(lower=0), upper=means["actual"] + half

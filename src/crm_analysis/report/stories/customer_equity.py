@@ -226,7 +226,7 @@ def assumptions_table(chapter: Chapter, equity: CustomerEquity) -> Table:
             *(
                 Column(
                     f"rate_{position}",
-                    percent(rate),
+                    percent(rate, 0 if rate * 100 == round(rate * 100) else 1),
                     _("discount a year"),
                     kind="money",
                     currency=chapter.currency,
@@ -329,7 +329,7 @@ def _alerts(chapter: Chapter) -> list[Alert]:
                 "The interval of equity carries the doubt about parameters and the chance in what customers do, not "
                 "the doubt about the model."
             ),
-            f"{chapter.entry.page}#method",
+            f"{chapter.entry.page}#s-method",
             _("See the method"),
         )
     ]

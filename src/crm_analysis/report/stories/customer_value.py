@@ -503,7 +503,7 @@ def _alerts(chapter: Chapter, valuation: PeriodValuation) -> list[Alert]:
             Alert(
                 "warning",
                 _("{model}: {advice}", model=fit.model_name, advice=advice),
-                f"{page}#method",
+                f"{page}#s-method",
                 _("See the method"),
             )
             for advice in fit.advice

@@ -154,7 +154,7 @@ def scorecard_table(overview: Overview) -> Table:
         else _("Every indicator beside last month and last year")
     )
     targets = (
-        Column("target", _("Target"), kind="text", sortable=False),
+        Column("target", _("Target"), sortable=False),
         Column("status", _("Status"), kind="status", sortable=False),
     )
     period = chapter.period
@@ -166,11 +166,11 @@ def scorecard_table(overview: Overview) -> Table:
         frame=pd.DataFrame(rows),
         columns=(
             Column("name", _("Indicator"), kind="text", sortable=False),
-            Column("value", month_of(str(period)), kind="text", sortable=False),
-            Column("previous", month_of(str(period.shift(-1))), kind="text", sortable=False),
-            Column("growth_month", _("Growth on the month"), kind="text", sortable=False),
-            Column("year_ago", month_of(str(period.shift(-12))), kind="text", sortable=False),
-            Column("growth_year", _("Growth on the year"), kind="text", sortable=False),
+            Column("value", month_of(str(period)), sortable=False),
+            Column("previous", month_of(str(period.shift(-1))), sortable=False),
+            Column("growth_month", _("Growth on the month"), sortable=False),
+            Column("year_ago", month_of(str(period.shift(-12))), sortable=False),
+            Column("growth_year", _("Growth on the year"), sortable=False),
             *(targets if card.targets else ()),
             Column("line", _("13 months"), kind="spark", sortable=False),
         ),
