@@ -112,6 +112,11 @@ def build_book(
             write_index(settings)
             return Book(reports / period, last, already_published=True)
         if last and not force:
+            if inputs["transactions"] == NOT_A_FILE:
+                raise SettingsError(
+                    f"{period} is published already, and its source is a table, whose content cannot be compared. "
+                    "Give --force to replace the book; the book it replaces is kept in .previous."
+                )
             changed = [name for name, value in inputs.items() if last.get("inputs", {}).get(name) != value]
             raise SettingsError(
                 f"{period} is published already, from other inputs ({', '.join(changed)} changed). "
