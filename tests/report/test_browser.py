@@ -88,7 +88,7 @@ def test_tables_sort_by_number_not_by_text(browser, book):
 @pytest.mark.parametrize("name", PAGES)
 def test_dark_pages_are_dark_and_paper_is_light(browser, book, name):
     page, _, _ = look(browser, book.folder / name, 1280, "dark")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(20, 23, 27)"
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 32, 38)"
     page.close()
