@@ -39,6 +39,11 @@ def test_percent_has_a_decimal_below_ten(value, text):
     assert percent(value) == text
 
 
+@pytest.mark.parametrize(("value", "text"), [(0.1, "10%"), (0.125, "12.5%"), (0.0775, "7.75%"), (0.3, "30%")])
+def test_rates_are_written_as_they_were_set(value, text):
+    assert messages.rate(value) == text
+
+
 def test_counts_have_separators_and_a_true_minus():
     assert count(-23_570) == "−23,570"
 

@@ -24,7 +24,7 @@ def card(targets=None, **now: float) -> Scorecard:
     history["repeat_rate"] = 0.40
     for key, value in now.items():
         history.loc["2024-06", key] = value
-    return Scorecard(history, Month(2024, 6), INTERVAL, targets or {})
+    return Scorecard(history, Month(2024, 6), INTERVAL, INTERVAL, targets or {})
 
 
 def test_a_change_is_a_share_of_the_earlier_value():
@@ -33,6 +33,12 @@ def test_a_change_is_a_share_of_the_earlier_value():
 
 def test_a_change_of_a_share_is_a_difference():
     assert card(repeat_rate=0.45).change("repeat_rate", 12) == pytest.approx(0.05)
+
+
+def test_a_rise_from_below_zero_is_a_rise():
+    one = card(equity=-50.0)
+    one.history.loc["2024-05", "equity"] = -100.0
+    assert one.change("equity", 1) == pytest.approx(0.5)
 
 
 def test_a_change_from_nothing_is_missing_and_from_nothing_to_nothing_is_none():
@@ -48,7 +54,7 @@ def test_a_change_of_equity_inside_its_interval_is_no_clear_change():
 
 
 def test_a_change_of_equity_beyond_its_interval_is_judged():
-    outside = Scorecard(card(equity=130.0).history, Month(2024, 6), Interval(120, 140, 0.95, ()), {})
+    outside = Scorecard(card(equity=130.0).history, Month(2024, 6), INTERVAL, Interval(120, 140, 0.95, ()), {})
     assert outside.verdict("equity", 1) == "better"
 
 
@@ -75,7 +81,12 @@ def cdnow_card(cdnow, cdnow_customers) -> Scorecard:
         horizon="24 months", annual_discount_rate=0.10, margin=0.30,
     )  # fmt: skip
     return build_scorecard(
-        cdnow, period=Month(1998, 6), values=values, equity_interval=Interval(4.05e5, 4.35e5, 0.95, ()), active_days=90
+        cdnow,
+        period=Month(1998, 6),
+        values=values,
+        equity_interval=Interval(4.05e5, 4.35e5, 0.95, ()),
+        expected_interval=Interval(4.11e5, 4.30e5, 0.95, ()),
+        active_days=90,
     )
 
 
@@ -107,7 +118,12 @@ def test_months_before_the_log_are_missing(cdnow, cdnow_customers):
         horizon="24 months", annual_discount_rate=0.10, margin=0.30,
     )  # fmt: skip
     one = build_scorecard(
-        cdnow.until(early), period=Month(1997, 6), values=values, equity_interval=INTERVAL, active_days=90
+        cdnow.until(early),
+        period=Month(1997, 6),
+        values=values,
+        equity_interval=INTERVAL,
+        expected_interval=INTERVAL,
+        active_days=90,
     )
     assert one.history.loc["1996-12", "customers"] != one.history.loc["1996-12", "customers"]
     assert one.value("customers") == 23_570
@@ -120,5 +136,11 @@ def test_a_target_for_no_indicator_is_refused(cdnow, cdnow_customers):
     )  # fmt: skip
     with pytest.raises(SettingsError, match="unknown indicator churn"):
         build_scorecard(
-            cdnow, period=Month(1998, 6), values=values, equity_interval=INTERVAL, active_days=90, targets={"churn": 1}
+            cdnow,
+            period=Month(1998, 6),
+            values=values,
+            equity_interval=INTERVAL,
+            expected_interval=INTERVAL,
+            active_days=90,
+            targets={"churn": 1},
         )

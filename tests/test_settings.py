@@ -58,6 +58,28 @@ def test_wrong_settings_end_with_exit_code_two(tmp_path):
     assert refused.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[company]\nlanguage = "xx"', "unknown language"),
+        ('[company]\ntimezone = "Mars/Olympus"', "unknown time zone"),
+        ('[sources.transactions]\npath = "a.csv"\nconnection = "duckdb://x"', "not both"),
+    ],
+)
+def test_what_could_only_fail_later_is_refused_at_once(tmp_path, text, words):
+    with pytest.raises(SettingsError, match=words):
+        load_settings(write(tmp_path, text))
+
+
+def test_columns_without_a_path_leave_the_default_path(tmp_path):
+    settings = load_settings(write(tmp_path, '[sources.transactions.columns]\namount = "paid"'))
+    assert settings.sources.transactions.path == "data/raw/transactions.csv"
+
+
+def test_a_horizon_has_one_form_however_it_is_spelt(tmp_path):
+    assert load_settings(write(tmp_path, '[money]\nhorizon = "24month"')).money.horizon == "24 months"
+
+
 def test_settings_cannot_be_changed(tmp_path):
     settings = load_settings(write(tmp_path, ""))
     with pytest.raises(ValueError, match="frozen"):

@@ -85,6 +85,11 @@ def _pattern(digits: int) -> str:
     return "#,##0" + ("." + "0" * digits if digits else "")
 
 
+def missing() -> str:
+    """Return the sign for what is not there."""
+    return EN_DASH
+
+
 def count(value: float | None) -> str:
     """Write a whole number: 23,570."""
     return number(value, 0)
@@ -106,6 +111,12 @@ def percent(value: float | None, digits: int | None = None) -> str:
     if digits is None:
         digits = 1 if abs(value) < 0.0995 else 0
     return _true_minus(format_percent(value, format=_pattern(digits) + "%", locale=_locale(_language.get())))
+
+
+def rate(value: float | None) -> str:
+    """Write a rate that was set, digit for digit up to two decimals: 10%, 12.5%."""
+    exact = next((n for n in (0, 1) if value is not None and abs(value * 100 - round(value * 100, n)) < 1e-9), 2)
+    return percent(value, exact)
 
 
 def points(value: float) -> str:

@@ -19,6 +19,7 @@ Horizon = float | str
 
 DAYS_PER_YEAR = 365.25
 DAYS_PER_UNIT: dict[str, float] = {"day": 1.0, "week": 7.0, "month": DAYS_PER_YEAR / 12}
+_HORIZON = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(day|week|month|year)s?\s*")
 _DAYS_PER_WORD = {**DAYS_PER_UNIT, "year": DAYS_PER_YEAR}
 
 
@@ -82,11 +83,18 @@ def horizon_in_units(horizon: Horizon, unit: str, as_of: date | None = None) -> 
     return length
 
 
-def _days_of(text: str, as_of: date | None) -> float:
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(day|week|month|year)s?\s*", text)
+def horizon_text(horizon: str) -> str:
+    """Return a horizon given as text in its one form, number, space and unit: "24 months" for "24months"."""
+    match = _HORIZON.fullmatch(horizon)
     if match is None:
-        raise SettingsError(f"horizon is {text!r}; write a number and a unit, such as '24 months' or '52 weeks'.")
-    count, word = float(match[1]), match[2]
+        raise SettingsError(f"horizon is {horizon!r}; write a number and a unit, such as '24 months' or '52 weeks'.")
+    count = float(match[1])
+    return f"{count:g} {match[2]}{'' if count == 1 else 's'}"
+
+
+def _days_of(text: str, as_of: date | None) -> float:
+    size, _, word = horizon_text(text).partition(" ")
+    count, word = float(size), word.removesuffix("s")
     if as_of is not None and word in ("month", "year") and count.is_integer():
         months = int(count) * (12 if word == "year" else 1)
         end = pd.Timestamp(as_of) + pd.DateOffset(months=months)

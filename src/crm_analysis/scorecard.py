@@ -64,13 +64,16 @@ class Scorecard:
         One column an indicator; missing where the log does not reach back.
     period : Month
     equity_interval : Interval
-        Doubt about this month's equity; a smaller change is called no clear change.
+        Where the equity of this month will be realised.
+    expected_interval : Interval
+        Doubt about this month's equity as an expectation; a smaller change is called no clear change.
     targets : mapping of indicator key to value
     """
 
     history: pd.DataFrame
     period: Month
     equity_interval: Interval
+    expected_interval: Interval
     targets: Mapping[str, float]
 
     def value(self, key: str, months_ago: int = 0) -> float:
@@ -83,14 +86,14 @@ class Scorecard:
         now, then = self.value(key), self.value(key, months_ago)
         if indicator(key).kind == "share":
             return now - then
-        return now / then - 1 if then else (0.0 if now == then else float("nan"))
+        return (now - then) / abs(then) if then else (0.0 if now == then else float("nan"))
 
     def verdict(self, key: str, months_ago: int) -> Verdict:
         """What to call the change, in a word that claims no more than the data do."""
         now, then = self.value(key), self.value(key, months_ago)
         if now == then:
             return "unchanged"
-        if key == "equity" and then in self.equity_interval:
+        if key == "equity" and then in self.expected_interval:
             return "no clear change"
         return _judge(now - then, indicator(key).higher_is_better)
 
@@ -99,7 +102,7 @@ class Scorecard:
         if key not in self.targets:
             return None
         target = self.targets[key]
-        if key == "equity" and target in self.equity_interval:
+        if key == "equity" and target in self.expected_interval:
             return "no clear change"
         met = (self.value(key) >= target) == (indicator(key).higher_is_better is not False)
         return "better" if met or self.value(key) == target else "worse"
@@ -136,6 +139,7 @@ def build_scorecard(
     period: Month,
     values: CustomerValues,
     equity_interval: Interval,
+    expected_interval: Interval,
     active_days: int,
     targets: Mapping[str, float] | None = None,
 ) -> Scorecard:
@@ -149,8 +153,8 @@ def build_scorecard(
         The month of the book.
     values : CustomerValues
         The valuation of the period; earlier months repeat its model and its assumptions on the log as it stood then.
-    equity_interval : Interval
-        From `CustomerEquity.interval`.
+    equity_interval, expected_interval : Interval
+        `CustomerEquity.interval` and `.parameter_interval`.
     active_days : int
         What counts as active.
     targets : mapping, optional
@@ -178,7 +182,9 @@ def build_scorecard(
     # A month whose log was too short for a sound fit has no equity to compare with.
     history["equity"] = [*earlier["equity"].where(earlier["sound"]), values.total]
     calendar = [str(period.shift(-back)) for back in reversed(range(MONTHS_SHOWN))]
-    return Scorecard(history.reindex(calendar).rename_axis("month"), period, equity_interval, targets)
+    return Scorecard(
+        history.reindex(calendar).rename_axis("month"), period, equity_interval, expected_interval, targets
+    )
 
 
 def _months_with_data(transactions: Transactions, period: Month) -> list[Month]:

@@ -6,22 +6,25 @@ Every rate says its unit in its name, every unknown key is refused, every proble
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from babel import Locale, UnknownLocaleError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from crm_analysis.errors import SettingsError
-from crm_analysis.periods import TimeUnit, horizon_in_units
+from crm_analysis.periods import TimeUnit, horizon_in_units, horizon_text
 
+_DEFAULT_LOG = "data/raw/transactions.csv"
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Money = Annotated[float, Field(ge=0)]
 
 
 def _readable_horizon(text: str) -> str:
     try:
-        horizon_in_units(text, "day")
+        horizon_in_units(text, "day")  # refuses a length of zero
+        return horizon_text(text)
     except SettingsError as error:
         raise ValueError(str(error)) from None
-    return text
 
 
 HorizonText = Annotated[str, AfterValidator(_readable_horizon)]
@@ -31,13 +34,29 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _known_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("unknown time zone; use a name such as 'Europe/Berlin' or 'UTC'") from None
+    return name
+
+
+def _known_language(code: str) -> str:
+    try:
+        Locale.parse(code.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        raise ValueError("unknown language; use a code such as 'en' or 'zh-CN'") from None
+    return code
+
+
 class Company(_Part):
     """Whose customers these are."""
 
     name: str = "Company"
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
-    timezone: str = "UTC"
-    language: str = "en"
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+    language: Annotated[str, AfterValidator(_known_language)] = "en"
 
 
 class TransactionColumns(_Part):
@@ -86,7 +105,7 @@ class DoorRules(_Part):
 
 
 class TransactionSource(_Part):
-    """Where the purchase log is: a file below the project, or a table an ibis URL can name."""
+    """Where the purchase log is: a file below the project, or a table an ibis URL can name; one of the two."""
 
     path: str | None = None
     connection: str | None = None
@@ -94,11 +113,20 @@ class TransactionSource(_Part):
     columns: TransactionColumns = TransactionColumns()
     rules: DoorRules = DoorRules()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_place(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        if given.get("path") and given.get("connection"):
+            raise ValueError("give a path or a connection, not both")
+        return given if given.get("connection") else {"path": _DEFAULT_LOG, **given}
+
 
 class Sources(_Part):
     """The tables that come in."""
 
-    transactions: TransactionSource = TransactionSource(path="data/raw/transactions.csv")
+    transactions: TransactionSource = Field(default_factory=TransactionSource)
 
 
 class MoneySettings(_Part):

@@ -123,7 +123,16 @@ def test_spend_that_rises_with_frequency_is_warned_about():
 
 
 def test_independent_spend_is_called_tenable(cdnow_customers):
-    assert spend_frequency_correlation(cdnow_customers).tenable
+    assert spend_frequency_correlation(cdnow_customers).judgement == "fine"
+
+
+def test_few_customers_leave_the_independence_undecided():
+    assert spend_frequency_correlation(simulated(PUBLISHED, 40, seed=6)).judgement == "undecided"
+
+
+def test_equal_prices_leave_nothing_to_correlate():
+    same = spenders(np.array([1, 2, 3, 4]), np.full(4, 10.0))
+    assert spend_frequency_correlation(same).judgement == "unknown"
 
 
 def test_too_few_spenders_are_refused():

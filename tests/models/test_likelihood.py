@@ -41,6 +41,16 @@ def test_a_parameter_without_a_maximum_stops_at_its_bound_and_says_so():
     assert not found.converged
 
 
+def test_a_direction_without_information_still_has_a_finite_spread():
+    def only_the_first(params):
+        miss = np.log(params[0])
+        return np.array([-(miss**2)]), np.array([[-2 * miss / params[0], 0.0]])
+
+    with pytest.warns(EstimationWarning, match="nearly flat along v"):
+        found = maximize_likelihood(only_the_first, names=["u", "v"], starts=[[3.0, 2.0]], counts=np.ones(1))
+    assert np.sqrt(found.covariance[1, 1]) / found.params[1] == pytest.approx(3.0, rel=1e-6)
+
+
 def test_a_ridge_is_named_with_its_parameters():
     def only_the_product(params):
         miss = np.log(params[0]) + np.log(params[1])

@@ -72,7 +72,7 @@ class Project:
         return build_book(PERIOD, settings=self.settings, **options)
 
 
-def simulated_orders(customers: int = 500, seed: int = 20240630) -> pd.DataFrame:
+def _simulated_orders(customers: int = 500, seed: int = 20240630) -> pd.DataFrame:
     """A simulated shop that gains customers all along: two and a half years, with the oddities of real logs."""
     rng = np.random.default_rng(seed)
     days = 912  # 1 January 2022 to 30 June 2024
@@ -102,13 +102,18 @@ def simulated_orders(customers: int = 500, seed: int = 20240630) -> pd.DataFrame
 
 
 @pytest.fixture(scope="session")
+def simulated_orders() -> Callable[..., pd.DataFrame]:
+    return _simulated_orders
+
+
+@pytest.fixture(scope="session")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Project]:
     def make(*, notebooks: Path | str = PROJECT / "notebooks", report: str = "", orders: pd.DataFrame | None = None):
         root = tmp_path_factory.mktemp("company")
         (root / "data" / "raw").mkdir(parents=True)
         text = SETTINGS.format(company=COMPANY, notebooks=notebooks, report=report)
         (root / "crm.toml").write_text(text, encoding="utf-8")
-        orders = simulated_orders() if orders is None else orders
+        orders = _simulated_orders() if orders is None else orders
         orders.to_csv(root / "data" / "raw" / "orders.csv", index=False)
         return Project(root)
 

@@ -1,6 +1,8 @@
 """The notebooks as source: thin, clean, and each one runnable by itself."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -22,7 +24,7 @@ def read(key: str) -> nbformat.NotebookNode:
 
 def small(tmp_path: Path, *sources: str) -> Path:
     """A notebook with a parameters cell and these cells."""
-    notebook = nbformat.v4.new_notebook()
+    notebook = nbformat.v4.new_notebook(metadata=read("overview").metadata)
     parameters = nbformat.v4.new_code_cell('period = "2024-06"\nsettings = "crm.toml"\nworkspace = ""')
     parameters.metadata["tags"] = ["parameters"]
     notebook.cells = [parameters, *(nbformat.v4.new_code_cell(source) for source in sources)]
@@ -113,6 +115,21 @@ def test_a_dead_kernel_is_a_failed_run(tmp_path):
     source = small(tmp_path, "import os\nos._exit(7)")
     with pytest.raises(BookError):
         run_notebook(source, tmp_path / "out.ipynb", {})
+
+
+def test_two_notebooks_run_at_once_without_meeting(tmp_path):
+    """Two periods, two companies: their kernels do not share a socket."""
+    small(tmp_path, "import time\ntime.sleep(1)\nprint(period)")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom crm_analysis.report.notebooks import run_notebook\n"
+        "place, name = Path(sys.argv[1]), sys.argv[2]\n"
+        "run_notebook(place / 'small.ipynb', place / f'{name}.ipynb', {'period': name})"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in ("one", "two")]
+    assert [run.wait() for run in runs] == [0, 0]
+    for name in ("one", "two"):
+        assert f"{name}\\n" in (tmp_path / f"{name}.ipynb").read_text()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["one.ipynb", "small.ipynb", "two.ipynb"]
 
 
 def test_a_notebook_that_did_not_run_to_its_end_is_not_rendered():

@@ -14,6 +14,7 @@ import pytest
 
 from crm_analysis.errors import BookError, DataError, SettingsError
 from crm_analysis.report import publish
+from crm_analysis.report.book import build_book
 from crm_analysis.report.contents import CHAPTERS
 from crm_analysis.report.publish import only_run, published_books, staging, swap_in
 
@@ -68,7 +69,7 @@ def test_a_failed_chapter_leaves_the_last_book_and_keeps_its_notebook(published,
     finally:
         settings.write_text(text)
     assert standing(published) == before
-    [kept] = (published.root / "reports" / ".failed" / "2024-06").iterdir()
+    [kept] = (published.root / "data" / "processed" / ".failed" / "2024-06").iterdir()
     assert "the disk is full" in kept.read_text()
     assert str(kept) in failed.value.__notes__[0]
     assert unfinished(published) == []
@@ -90,6 +91,28 @@ def test_refused_data_leaves_the_last_book_and_ends_with_three(published):
     assert standing(published) == before
 
 
+def test_settings_that_are_not_in_the_file_are_refused(published):
+    settings = published.settings
+    other = settings.model_copy(update={"company": settings.company.model_copy(update={"name": "Other"})})
+    with pytest.raises(SettingsError, match="other settings than those given"):
+        build_book("2024-06", settings=other)
+
+
+def test_a_damaged_book_is_not_called_published(published):
+    """Its page no longer is what the manifest says; it would be built again."""
+    page = published.root / "reports" / "2024-06" / "index.html"
+    text = page.read_text()
+    reached = []
+    try:
+        page.write_text(text + "changed")
+        with pytest.raises(InterruptedError):
+            published.build(progress=lambda words: (reached.append(words), (_ for _ in ()).throw(InterruptedError())))
+    finally:
+        page.write_text(text)
+    assert reached
+    assert published.build().already_published
+
+
 def test_a_log_that_is_not_there_is_refused(make_project):
     empty = make_project()
     empty.log.unlink()
@@ -109,7 +132,7 @@ def test_a_second_run_is_refused_and_a_killed_one_leaves_the_last_book(published
             break
     # Two runs cannot meet: while the first is at it, a second one is refused.
     with pytest.raises(BookError, match="another run is building 2024-06"):
-        published.build(force=True)
+        published.build()
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     run.stderr.close()

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from crm_analysis.errors import BookError
+from crm_analysis.errors import BookError, SettingsError
 from crm_analysis.report.pieces import FRAGMENT, Note
 from crm_analysis.report.pseudonyms import KEY_VARIABLE, company_key, pseudonyms
 from crm_analysis.report.render import check_page, render_body
@@ -108,6 +108,13 @@ def test_the_key_is_made_once_and_readable_by_its_owner_alone(tmp_path, monkeypa
     assert company_key(tmp_path) == key
     [file] = tmp_path.iterdir()
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_key_is_refused_and_not_used(tmp_path, monkeypatch):
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    (tmp_path / ".pseudonym-key").write_text("")
+    with pytest.raises(SettingsError, match="damaged"):
+        company_key(tmp_path)
 
 
 def test_a_key_of_the_environment_comes_first(tmp_path, monkeypatch):

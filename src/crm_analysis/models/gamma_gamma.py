@@ -7,7 +7,7 @@ buys, which `spend_frequency_correlation` puts to the test.
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from scipy.special import betainc, gammaln, psi
 
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, EstimationWarning
+from crm_analysis.messages import _, number
 from crm_analysis.models.fit import Fit, case_weights
 from crm_analysis.models.histories import Floats, Integers, distinct_rows
 from crm_analysis.models.likelihood import maximize_likelihood
@@ -141,9 +142,18 @@ class SpendFrequencyCorrelation:
     customers: int
 
     @property
-    def tenable(self) -> bool:
-        """Whether the correlation is small enough for the model: its interval lies within 0.2 of zero."""
-        return max(abs(self.lower), abs(self.upper)) < _TENABLE_CORRELATION
+    def judgement(self) -> Literal["fine", "undecided", "correlated", "unknown"]:
+        """What the interval says of the independence the model needs.
+
+        "fine": it lies within 0.2 of zero. "correlated": it excludes zero, and the estimate reaches 0.2. "undecided":
+        too few customers to say. "unknown": there is nothing to correlate, as when everything costs the same.
+        """
+        if self.correlation != self.correlation:
+            return "unknown"
+        if max(abs(self.lower), abs(self.upper)) < _TENABLE_CORRELATION:
+            return "fine"
+        excludes_zero = self.lower > 0 or self.upper < 0
+        return "correlated" if excludes_zero and abs(self.correlation) >= _TENABLE_CORRELATION else "undecided"
 
 
 def spend_frequency_correlation(customers: CustomerSummary) -> SpendFrequencyCorrelation:
@@ -298,13 +308,20 @@ def _doubts(fit: GammaGammaFit, correlation: SpendFrequencyCorrelation) -> list[
     doubts = []
     if fit.params.q <= 1:
         doubts.append(
-            f"q = {fit.params.q:.3g} is at most 1, so the mean spend of the population is infinite; value only "
-            "customers with an observed repeat spend, and look for a few very large purchases."
+            _(
+                "q = {q} is at most 1, so the mean spend of the population is infinite; value only customers with an "
+                "observed repeat spend, and look for a few very large purchases.",
+                q=number(fit.params.q),
+            )
         )
-    if abs(correlation.correlation) >= _TENABLE_CORRELATION:
+    if correlation.judgement == "correlated":
         doubts.append(
-            f"spend and frequency are correlated ({correlation.correlation:.2f}, 95% interval {correlation.lower:.2f} "
-            f"to {correlation.upper:.2f}); the model takes them as independent. Value the base by segments with like "
-            "frequency, and compare the totals."
+            _(
+                "spend and frequency are correlated ({r}, 95% interval {lower} to {upper}); the model takes them as "
+                "independent. Value the base by segments with like frequency, and compare the totals.",
+                r=number(correlation.correlation),
+                lower=number(correlation.lower),
+                upper=number(correlation.upper),
+            )
         )
     return doubts

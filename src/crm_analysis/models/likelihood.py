@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from crm_analysis.errors import EstimationWarning
+from crm_analysis.messages import _
 from crm_analysis.models.histories import Floats
 
 LikelihoodAndScore = Callable[[Floats], tuple[Floats, Floats]]
@@ -23,6 +24,9 @@ LikelihoodAndScore = Callable[[Floats], tuple[Floats, Floats]]
 _REACH = 12.0
 # A direction in which the likelihood leaves a standard deviation of this many log units is called a ridge.
 _FLAT = 1.5
+# No direction counts as flatter than this: a factor of e^3, about 20, either way. Beyond it the parabola says nothing,
+# and draws along it would leave every plausible customer base.
+_FLATTEST = 3.0
 _HESSIAN_STEP = 1e-4
 _NEWTON_STEPS = 20
 # Largest gradient of the mean log-likelihood, in log-parameters, that still counts as a maximum.
@@ -38,7 +42,8 @@ class Maximum:
     params : array, shape (k,)
         Natural parameters.
     covariance : array, shape (k, k)
-        Of the natural parameters, from the observed information; NaN where there is no interior maximum.
+        Of the natural parameters, from the observed information; a direction in which the data tell next to nothing
+        is given a standard deviation of three log units, and advice says so.
     log_likelihood : float
         Of all rows, times their counts, unscaled.
     converged : bool
@@ -131,7 +136,7 @@ def _newton(
     objective: Callable[[Floats], tuple[float, Floats]], theta: Floats, value: float, gradient: Floats
 ) -> tuple[Floats, float, Floats]:
     """Polish a maximum with Newton steps; a step that does not help ends the polishing."""
-    for _ in range(_NEWTON_STEPS):
+    for _turn in range(_NEWTON_STEPS):
         if np.abs(gradient).max() < _GRADIENT_TOLERANCE * 1e-4:
             break
         try:
@@ -161,10 +166,8 @@ def _hessian(objective: Callable[[Floats], tuple[float, Floats]], theta: Floats)
 def _covariance(information: Floats) -> tuple[Floats, Floats | None]:
     """Inverse of the information, and the flattest direction where it is flat enough to be called a ridge."""
     curvatures, directions = linalg.eigh(information)
-    if curvatures[0] <= 0:
-        return np.full_like(information, np.nan), directions[:, 0]
-    flat = directions[:, 0] if 1 / np.sqrt(curvatures[0]) > _FLAT else None
-    return directions @ np.diag(1 / curvatures) @ directions.T, flat
+    flat = directions[:, 0] if curvatures[0] < _FLAT**-2 else None
+    return directions @ np.diag(1 / np.maximum(curvatures, _FLATTEST**-2)) @ directions.T, flat
 
 
 def _advice(
@@ -174,19 +177,26 @@ def _advice(
     bounded = [f"{name} = {value:.3g}" for name, value, hit in zip(names, params, at_bound, strict=True) if hit]
     if bounded:
         advice.append(
-            f"{', '.join(bounded)} ran to the bound of the search: the data do not hold it back. Read the estimate as "
-            "'very large' or 'very small', and check that there are enough repeat purchases."
+            _(
+                "{parameters} ran to the bound of the search: the data do not hold it back. Read the estimate as 'very "
+                "large' or 'very small', and check that there are enough repeat purchases.",
+                parameters=", ".join(bounded),
+            )
         )
     elif flat is not None:
-        along = [name for name, weight in zip(names, flat, strict=True) if abs(weight) > 0.3]
         advice.append(
-            f"the likelihood is nearly flat along {', '.join(along)}: the data tell a combination of them, not each "
-            "one (for a and b often only a/(a+b), for r and alpha only r/alpha). Predictions close to the data hold; "
-            "do not read these parameters one by one."
+            _(
+                "the likelihood is nearly flat along {parameters}: the data tell a combination of them, not each one "
+                "(for a and b often only a/(a+b), for r and alpha only r/alpha). Predictions close to the data hold; "
+                "do not read these parameters one by one.",
+                parameters=", ".join(name for name, weight in zip(names, flat, strict=True) if abs(weight) > 0.3),
+            )
         )
     if not converged and not bounded:
         advice.append(
-            "the search did not reach a point where the gradient is zero; treat the estimate as provisional, and "
-            "check the data for very few repeat purchases or for a handful of customers far from all others."
+            _(
+                "the search did not reach a point where the gradient is zero; treat the estimate as provisional, and "
+                "check the data for very few repeat purchases or for a handful of customers far from all others."
+            )
         )
     return advice

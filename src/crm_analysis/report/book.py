@@ -1,5 +1,6 @@
 """The book of one month: run its chapters through papermill, make its pages, publish them in one step."""
 
+import json
 import os
 import shutil
 import time
@@ -23,6 +24,7 @@ from crm_analysis.report.publish import (
     MANIFEST,
     file_hash,
     keep_aside,
+    one_at_a_time,
     only_run,
     published_books,
     staging,
@@ -30,7 +32,7 @@ from crm_analysis.report.publish import (
     write_json,
 )
 from crm_analysis.report.render import Body, check_page, render_body
-from crm_analysis.settings import Settings
+from crm_analysis.settings import Settings, load_settings
 
 Progress = Callable[[str], None]
 
@@ -75,11 +77,11 @@ def build_book(
     period : str
         "YYYY-MM".
     settings : Settings
-        Of the company; its `root` is the folder with `crm.toml`.
+        Of the company, as read from the file at its `root`; the chapters read that file too.
     parameters : mapping, optional
         Values for parameters of the notebooks. A name or a type that no notebook knows is refused before anything runs.
     force : bool
-        Publish although the month is not over, or although other inputs have been published for it before.
+        Build although the month is not over, or although it has been published before.
     progress : callable, optional
         Told in words what is being done.
     today : date, optional
@@ -99,6 +101,7 @@ def build_book(
         When a chapter or a page fails, or another run holds the period. The last good book stands in every case.
     """
     month = Month.parse(period)
+    _require_the_file(settings)
     given = dict(parameters or {})
     tell = progress or (lambda _words: None)
     if month.last_day >= (today or date.today()) and not force:
@@ -108,26 +111,34 @@ def build_book(
     with language(settings.company.language), only_run(reports, period):
         inputs = input_hashes(settings, month, given)
         last = _last_manifest(reports / period)
-        if last and last.get("inputs") == inputs and inputs["transactions"] != NOT_A_FILE:
+        sound = last is not None and _is_whole(reports / period, processed / period, last)
+        if last and last["inputs"] == inputs and inputs["transactions"] != NOT_A_FILE and sound and not force:
             write_index(settings)
             return Book(reports / period, last, already_published=True)
-        if last and not force:
+        if last and sound and not force:
             if inputs["transactions"] == NOT_A_FILE:
                 raise SettingsError(
                     f"{period} is published already, and its source is a table, whose content cannot be compared. "
                     "Give --force to replace the book; the book it replaces is kept in .previous."
                 )
-            changed = [name for name, value in inputs.items() if last.get("inputs", {}).get(name) != value]
+            changed = [name for name, value in inputs.items() if last["inputs"].get(name) != value]
             raise SettingsError(
                 f"{period} is published already, from other inputs ({', '.join(changed)} changed). "
                 "Give --force to replace it; the book it replaces is kept in .previous."
             )
         with staging(processed, period) as shelf, staging(reports, period) as stage:
             run = _Run(settings, month, given, inputs, shelf, stage, tell)
-            manifest = run.build()
-            if input_hashes(settings, month, given) != inputs:
-                raise BookError("the inputs changed while the book was being built; nothing is published. Run again.")
+            try:
+                manifest = run.build()
+                if input_hashes(load_settings(settings.root / settings.file), month, given) != inputs:
+                    raise BookError(
+                        "the inputs changed while the book was being built; nothing is published. Run again."
+                    )
+            except (BookError, DataError, SettingsError) as error:
+                run.keep_notebook(error)
+                raise
             tell(_("Publishing"))
+            shutil.rmtree(run.executed)
             swap_in(shelf, processed / period)
             swap_in(stage, reports / period)
             _keep_previous(stage, reports, period)
@@ -138,7 +149,8 @@ def build_book(
 def write_index(settings: Settings) -> Path:
     """Write `index.html` of all periods, complete or not at all; return its path."""
     reports = settings.path(settings.report.reports)
-    with language(settings.company.language):
+    # Two periods may end at the same time; the later one must list the earlier one.
+    with language(settings.company.language), one_at_a_time(reports, "index"):
         entries = tuple(
             IndexEntry(
                 month_of(book.period),
@@ -159,10 +171,10 @@ def write_index(settings: Settings) -> Path:
                 entries=entries,
             )
         )
-    check_page("index.html", html)
-    unfinished = reports / f".index.html.{os.getpid()}"
-    unfinished.write_text(html, encoding="utf-8", newline="\n")
-    unfinished.replace(reports / "index.html")
+        check_page("index.html", html)
+        unfinished = reports / f".index.html.{os.getpid()}"
+        unfinished.write_text(html, encoding="utf-8", newline="\n")
+        unfinished.replace(reports / "index.html")
     return reports / "index.html"
 
 
@@ -202,26 +214,30 @@ class _Run:
             shutil.copytree(self.shelf / "tables", self.stage / "tables")
         manifest["pages"] = {chapter.page: file_hash(self.stage / chapter.page) for chapter in CHAPTERS}
         write_json(self.stage / MANIFEST, manifest)
+        write_json(self.shelf / MANIFEST, {"finished": manifest["finished"]})
         return manifest
+
+    @property
+    def executed(self) -> Path:
+        """Where the executed notebooks are while the run lasts."""
+        return self.shelf / ".notebooks"
+
+    def keep_notebook(self, error: Exception) -> None:
+        """Keep the notebook that ran last for whoever has to find out what went wrong."""
+        notebooks = sorted(self.executed.glob("*.ipynb"), key=lambda file: file.stat().st_mtime)
+        if notebooks:
+            kept = keep_aside(notebooks[-1], self.settings.path(self.settings.report.processed), str(self.month))
+            error.add_note(f"The notebook of the failed run is kept at {kept}")
 
     def _execute(self, chapter: ChapterEntry) -> nbformat.NotebookNode:
         source = self.settings.path(self.settings.report.notebooks) / f"{chapter.key}.ipynb"
-        output = self.shelf / ".notebooks" / source.name
-        output.parent.mkdir(exist_ok=True)
+        self.executed.mkdir(exist_ok=True)
         plumbing = {
             "period": str(self.month),
             "settings": str(self.settings.root / self.settings.file),
             "workspace": str(self.shelf),
         }
-        try:
-            return run_notebook(source, output, {**self.parameters, **plumbing})
-        except (BookError, DataError, SettingsError) as error:
-            if output.is_file():
-                kept = keep_aside(output, self.settings.path(self.settings.report.reports), str(self.month))
-                error.add_note(f"The notebook of the failed run is kept at {kept}")
-            raise
-        finally:
-            shutil.rmtree(output.parent, ignore_errors=True)
+        return run_notebook(source, self.executed / source.name, {**self.parameters, **plumbing})
 
     def _manifest(
         self, started: datetime, timings: Mapping[str, float], memories: Mapping[str, Memory]
@@ -276,6 +292,21 @@ class _Run:
                 provenance=provenance(self.settings, self.month, memories, manifest),
             )
         )
+
+
+def _require_the_file(settings: Settings) -> None:
+    """Refuse settings that the chapters, which read the file, would not find there."""
+    if load_settings(settings.root / settings.file) != settings:
+        raise SettingsError(
+            f"{settings.file} holds other settings than those given; load them again with load_settings."
+        )
+
+
+def _is_whole(book: Path, shelf: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a published book still has its pages as they were made, and the tables of the same run beside it."""
+    pages = all((book / name).is_file() and file_hash(book / name) == made for name, made in manifest["pages"].items())
+    run = shelf / MANIFEST
+    return pages and run.is_file() and json.loads(run.read_text())["finished"] == manifest["finished"]
 
 
 def _last_manifest(folder: Path) -> dict[str, Any] | None:

@@ -70,8 +70,9 @@ class Chapter:
         folder.mkdir(exist_ok=True)
         stem = f"{name}-{self.period}"
         flat = table.reset_index()
-        flat.to_csv(folder / f"{stem}.csv", index=False)
-        with pd.ExcelWriter(folder / f"{stem}.xlsx", engine="xlsxwriter") as book:
+        flat.map(_no_formula).to_csv(folder / f"{stem}.csv", index=False)
+        plain = {"options": {"strings_to_formulas": False, "strings_to_urls": False}}
+        with pd.ExcelWriter(folder / f"{stem}.xlsx", engine="xlsxwriter", engine_kwargs=plain) as book:
             # A fixed date, so that equal tables make equal files.
             book.book.set_properties({"created": pd.Timestamp(self.as_of).to_pydatetime()})
             flat.to_excel(book, sheet_name=name[:31], index=False)
@@ -157,6 +158,11 @@ def open_transactions(settings: Settings, *, as_of: date | None = None) -> Trans
         currency=settings.company.currency,
         timezone=settings.company.timezone,
     )
+
+
+def _no_formula(value: Any) -> Any:
+    """Keep a text that a spreadsheet would run, such as an id "=1+1", a text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def _find(settings: str) -> Path:

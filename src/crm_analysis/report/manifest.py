@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from crm_analysis.errors import DataError
-from crm_analysis.messages import _, count, day, month_of, number, percent
+from crm_analysis.messages import _, count, day, month_of, number, rate
 from crm_analysis.periods import Month
 from crm_analysis.report.chapter import Memory
 from crm_analysis.report.pieces import Facts
 from crm_analysis.report.publish import file_hash
+from crm_analysis.report.stories.wording import horizon_words
 from crm_analysis.settings import Settings
 
 LIBRARIES = ("numpy", "scipy", "pandas", "duckdb", "ibis-framework", "matplotlib", "papermill", "nbconvert")
@@ -24,9 +25,16 @@ NOT_A_FILE = "not a file: read anew at each run"
 
 def settings_told(settings: Settings) -> dict[str, Any]:
     """Return the settings as a manifest may tell them: no places, no connection (it may hold a password)."""
-    return settings.model_dump(
-        mode="json", exclude={"root": True, "file": True, "sources": {"transactions": {"connection"}}}
-    )
+    hidden: dict[str, Any] = {
+        "root": True,
+        "file": True,
+        "sources": {"transactions": {"connection"}},
+        "report": {"reports", "processed", "notebooks"},
+    }
+    told = settings.model_dump(mode="json", exclude=hidden)
+    source = told["sources"]["transactions"]
+    source["path"] = source["path"] and Path(source["path"]).name
+    return told
 
 
 def input_hashes(settings: Settings, month: Month, parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -99,9 +107,9 @@ def provenance(settings: Settings, month: Month, memories: Mapping[str, Memory],
                 _("Settings"),
                 _(
                     "Margin {margin}, discount {rate} a year, horizon {horizon}",
-                    margin=percent(settings.money.margin, 0),
-                    rate=percent(settings.money.annual_discount_rate),
-                    horizon=settings.money.horizon,
+                    margin=rate(settings.money.margin),
+                    rate=rate(settings.money.annual_discount_rate),
+                    horizon=horizon_words(settings.money.horizon, settings.forecast.time_unit),
                 ),
             ),
             (

@@ -100,7 +100,7 @@ def run_notebook(source: Path, output: Path, parameters: Mapping[str, Any]) -> n
 
     own = {name: value for name, value in parameters.items() if name in notebook_parameters(source)}
     try:
-        with _kernel_of_this_environment():
+        with _kernel_of_this_environment() as place:
             return papermill.execute_notebook(
                 source,
                 output,
@@ -110,7 +110,7 @@ def run_notebook(source: Path, output: Path, parameters: Mapping[str, Any]) -> n
                 cwd=str(source.parent),
                 extra_arguments=["--log-level=50"],  # a kernel's own remarks are no news for the scheduler's log
                 # Sockets that no other user of the machine can reach, instead of ports.
-                config=Config({"KernelManager": {"transport": "ipc"}}),
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{place}/k"}}),
             )
     except PapermillExecutionError as error:
         kind = _REFUSALS.get(error.ename)
@@ -125,8 +125,8 @@ def run_notebook(source: Path, output: Path, parameters: Mapping[str, Any]) -> n
 
 
 @contextlib.contextmanager
-def _kernel_of_this_environment() -> Iterator[None]:
-    """Start kernels with this environment's Python and with no user's configuration in the way."""
+def _kernel_of_this_environment() -> Iterator[str]:
+    """Start kernels with this environment's Python, without a user's configuration, their sockets in a place apart."""
     logging.getLogger("papermill").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="crm-") as empty:
         wanted = {
@@ -138,7 +138,7 @@ def _kernel_of_this_environment() -> Iterator[None]:
         before = {name: os.environ.get(name) for name in wanted}
         os.environ.update(wanted)
         try:
-            yield
+            yield empty
         finally:
             for name, value in before.items():
                 os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)

@@ -1,14 +1,19 @@
 """Codes in place of customer ids on published pages: the same customer has the same code in every book of a company."""
 
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from crm_analysis.errors import SettingsError
+
 KEY_VARIABLE = "CRM_ANALYSIS_KEY"
 KEY_FILE = ".pseudonym-key"
+_KEY_LENGTH = 64
 
 
 def pseudonyms(customer_ids: Iterable[str], key: bytes) -> list[str]:
@@ -34,10 +39,18 @@ def company_key(folder: Path) -> bytes:
         return given.encode()
     file = folder / KEY_FILE
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes().strip()
-    with os.fdopen(descriptor, "wb") as handle:
-        handle.write(secrets.token_hex(32).encode())
-    return file.read_bytes().strip()
+    if not file.exists():
+        descriptor, made = tempfile.mkstemp(dir=folder, prefix=KEY_FILE)  # readable by its owner alone
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(secrets.token_hex(_KEY_LENGTH // 2).encode())
+            with contextlib.suppress(FileExistsError):
+                os.link(made, file)  # complete, or not at all; who comes second takes the key of the first
+        finally:
+            os.unlink(made)
+    key = file.read_bytes().strip()
+    if len(key) < _KEY_LENGTH:
+        raise SettingsError(
+            f"{file.name} in {folder.name} is damaged; put the key back from a copy, or remove the file for a new one."
+        )
+    return key

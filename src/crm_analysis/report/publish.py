@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from typing import Any
 from crm_analysis.errors import BookError
 
 MANIFEST = "manifest.json"
+_PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_TOLD = {"finished", "headline", "status_words", "inputs", "pages"}  # what others read in a manifest
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _CURRENT_FOLDER = -100  # AT_FDCWD
 
@@ -32,6 +35,14 @@ def only_run(folder: Path, period: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BookError(f"another run is building {period}; wait for it to end.") from None
+        yield
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path, what: str) -> Iterator[None]:
+    """Wait until nobody else is at `what`, such as the index that all periods share."""
+    with (folder / f".{what}.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
@@ -75,7 +86,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def keep_aside(file: Path, folder: Path, period: str) -> Path:
-    """Keep the notebook of a failed run, apart from the books; return where it is."""
+    """Keep the notebook of a failed run, apart from what is published (it may name customers); return where it is."""
     place = folder / ".failed" / period / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{file.name}"
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(file, place)
@@ -107,8 +118,11 @@ class Published:
 def published_books(reports: Path) -> list[Published]:
     """Return all published books, newest period first."""
     books = []
-    for manifest in sorted(reports.glob("[0-9]*-[0-9]*/" + MANIFEST), reverse=True):
+    for manifest in sorted(reports.glob("*/" + MANIFEST), reverse=True):
+        if not _PERIOD.fullmatch(manifest.parent.name):
+            continue  # a copy somebody made, or no book at all
         with contextlib.suppress(json.JSONDecodeError):
             content = json.loads(manifest.read_text(encoding="utf-8"))
-            books.append(Published(manifest.parent.name, manifest.parent, content))
+            if content.keys() >= _TOLD:
+                books.append(Published(manifest.parent.name, manifest.parent, content))
     return books

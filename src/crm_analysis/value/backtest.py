@@ -69,7 +69,8 @@ class Backtest:
     by_decile : DataFrame, indexed by decile (1 = expected to buy most)
         customers; mean actual and expected purchases.
     by_frequency : DataFrame, indexed by repeat purchases before the origin ("0" to "7+")
-        customers; mean actual and expected purchases; lower and upper 95% limits of the actual mean.
+        customers; mean actual and expected purchases; lower and upper 95% limits of the actual mean; expected_lower and
+        expected_upper, between which all actual means would lie with 95% if the model held (Bonferroni).
     by_cohort : DataFrame, indexed by month of the first purchase
         customers; total actual and expected purchases.
     tracking : DataFrame, indexed by the last day of each week
@@ -105,7 +106,7 @@ class Backtest:
     @property
     def shortfall(self) -> float:
         """How far what happened lies above (+) or below (-) the expectation, as a share of the expectation."""
-        return self.actual / self.expected - 1
+        return self.actual / self.expected - 1 if self.expected else float("inf") if self.actual else 0.0
 
     @property
     def beaten_rules(self) -> list[str]:
@@ -215,11 +216,11 @@ def backtest(
     if closer is None:
         raise DataError("backtest: no origin and no model given, so there is nothing to test.")
     fit, split, expected = closer
-    futures = _futures(fit, split, draws, seed)
+    futures, by_group = _futures(fit, split, _frequency_classes(split), draws, seed)
     return Backtest(
         scorecard=pd.DataFrame.from_dict(rows, orient="index").rename_axis(["origin", "method"]),
         by_decile=_by_decile(split.holdout["purchases"], expected),
-        by_frequency=_by_frequency(split, expected),
+        by_frequency=_by_frequency(split, expected, by_group),
         by_cohort=_by_cohort(split, expected),
         tracking=_tracking(log, fit, split, futures),
         interval=Interval.of_draws(futures.sum(axis=1), level=0.95, contains=(PARAMETERS, INDIVIDUALS)),
@@ -265,21 +266,34 @@ def _by_decile(actual: pd.Series, expected: pd.Series) -> pd.DataFrame:
     return table.mean().assign(customers=table.size())[["customers", "actual", "expected"]]
 
 
-def _by_frequency(split: CalibrationHoldout, expected: pd.Series) -> pd.DataFrame:
-    frequency = split.calibration.frame["frequency"]
+def _frequency_classes(split: CalibrationHoldout) -> pd.Series:
+    """Class of each customer by repeat purchases before the origin: "0" to "7+"."""
     labels = [str(n) for n in range(_FREQUENCY_CLASSES)] + [f"{_FREQUENCY_CLASSES}+"]
-    codes = np.minimum(frequency.to_numpy(), _FREQUENCY_CLASSES)
+    codes = np.minimum(split.calibration.frame["frequency"].to_numpy(), _FREQUENCY_CLASSES)
     classes = pd.Categorical([labels[code] for code in codes], categories=labels, ordered=True)
-    group = pd.Series(classes, index=expected.index)
-    actual = split.holdout["purchases"]
-    table = pd.DataFrame({"actual": actual, "expected": expected}).groupby(group, observed=True)
-    size = table.size()
+    return pd.Series(classes, index=split.holdout.index)
+
+
+def _by_frequency(split: CalibrationHoldout, expected: pd.Series, by_group: Floats) -> pd.DataFrame:
+    table = pd.DataFrame({"actual": split.holdout["purchases"], "expected": expected})
+    groups = table.groupby(_frequency_classes(split), observed=False)
+    size = groups.size()
     # The mean of a count needs no normal customers, only enough of them; small classes get a wide interval.
-    half = stdtrit(np.maximum(size - 1, 1), 0.975) * table["actual"].std() / np.sqrt(size)
-    means = table.mean()
-    return means.assign(
-        customers=size, lower=(means["actual"] - half).clip(lower=0), upper=means["actual"] + half
-    ).rename_axis("repeat_purchases")[["customers", "actual", "lower", "upper", "expected"]]
+    half = stdtrit(np.maximum(size - 1, 1), 0.975) * groups["actual"].std() / np.sqrt(size)
+    means = groups.mean()
+    seen = int((size > 0).sum())
+    chance = 0.05 / (2 * seen)
+    lower, upper = np.quantile(by_group, [chance, 1 - chance], axis=0)
+    with np.errstate(invalid="ignore"):
+        result = means.assign(
+            customers=size,
+            lower=(means["actual"] - half).clip(lower=0),
+            upper=means["actual"] + half,
+            expected_lower=lower / size.to_numpy(),
+            expected_upper=upper / size.to_numpy(),
+        ).rename_axis("repeat_purchases")
+    order = ["customers", "actual", "lower", "upper", "expected", "expected_lower", "expected_upper"]
+    return result.loc[size > 0, order]
 
 
 def _by_cohort(split: CalibrationHoldout, expected: pd.Series) -> pd.DataFrame:
@@ -294,18 +308,22 @@ def _weeks_held_out(split: CalibrationHoldout, time_unit: TimeUnit) -> tuple[Flo
     return np.arange(1, weeks + 1) * 7 / DAYS_PER_UNIT[time_unit], weeks
 
 
-def _futures(fit: PurchaseFit, split: CalibrationHoldout, draws: int, seed: int) -> Floats:
-    """Simulated purchases by week of the held-out time, shape (draws, weeks + 1); the last column is the rest."""
+def _futures(
+    fit: PurchaseFit, split: CalibrationHoldout, groups: pd.Series, draws: int, seed: int
+) -> tuple[Floats, Floats]:
+    """Simulated purchases of the held-out time, one row a draw: by week (the last column the rest), and by group."""
     ends, weeks = _weeks_held_out(split, fit.time_unit)
     edges = np.concatenate([[0.0], ends, [max(split.holdout_length, ends[-1] if weeks else 0.0) + 1e-9]])
+    codes, number_of_groups = groups.cat.codes.to_numpy(), len(groups.cat.categories)
     rng = np.random.default_rng(seed + 1)
-    rows = []
+    by_week, by_group = [], []
     for params in fit.draws(draws, seed).itertuples(index=False):
         future = fit.with_params(tuple(params)).simulate_future(
             split.calibration, horizon=split.holdout_length, rng=rng
         )
-        rows.append(np.histogram(future["time"], bins=edges)[0])
-    return np.array(rows, dtype=np.float64)
+        by_week.append(np.histogram(future["time"], bins=edges)[0])
+        by_group.append(np.bincount(codes[future["customer"].to_numpy()], minlength=number_of_groups))
+    return np.array(by_week, dtype=np.float64), np.array(by_group, dtype=np.float64)
 
 
 def _tracking(log: Transactions, fit: PurchaseFit, split: CalibrationHoldout, futures: Floats) -> pd.DataFrame:

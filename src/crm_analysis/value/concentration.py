@@ -15,11 +15,11 @@ class Concentration:
     Attributes
     ----------
     tenths : DataFrame, indexed by tenth (1 holds the most valuable customers)
-        customers; value and share of the total; mean_value; mean expected_purchases and expected_spend; mean orders
-        so far; median days_since_last where the summary knows it.
+        customers; value and share of the total (missing when that is not positive); mean_value; mean
+        expected_purchases and expected_spend; mean orders so far; median days_since_last where the summary knows it.
     curve : DataFrame
         Concentration curve from the most valuable customer down: share_of_customers, share_of_value, from (0, 0)
-        to (1, 1).
+        to (1, 1); missing when the total is not positive.
     gini : float
         0 when all customers are worth the same, near 1 when one holds everything; above 1 is possible when some
         values are negative. Missing when the total is not positive.
@@ -62,7 +62,8 @@ def _tenths(ranked: pd.DataFrame, tenth: pd.Series) -> pd.DataFrame:
     columns = {
         "customers": groups.size(),
         "value": value,
-        "share": value / value.sum(),
+        # Shares of a total that is not positive mean nothing.
+        "share": value / value.sum() if value.sum() > 0 else np.nan,
         "mean_value": groups["residual_value"].mean(),
         "expected_purchases": groups["expected_purchases"].mean(),
         "expected_spend": groups["expected_spend"].mean(),
@@ -74,7 +75,8 @@ def _tenths(ranked: pd.DataFrame, tenth: pd.Series) -> pd.DataFrame:
 
 
 def _curve(ranked: pd.Series) -> pd.DataFrame:
-    shares = np.concatenate([[0.0], ranked.cumsum() / ranked.sum()])
+    total = ranked.sum()
+    shares = np.concatenate([[0.0], ranked.cumsum() / total]) if total > 0 else np.full(len(ranked) + 1, np.nan)
     return pd.DataFrame({"share_of_customers": np.linspace(0, 1, len(shares)), "share_of_value": shares})
 
 

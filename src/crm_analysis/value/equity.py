@@ -17,7 +17,7 @@ import pandas as pd
 
 from crm_analysis.data.sources import Transactions
 from crm_analysis.data.summaries import CustomerSummary, summarize_customers
-from crm_analysis.errors import EstimationWarning, SettingsError
+from crm_analysis.errors import DataError, EstimationWarning, SettingsError
 from crm_analysis.models.gamma_gamma import fit_gamma_gamma
 from crm_analysis.models.histories import Floats, distinct_rows
 from crm_analysis.models.purchase_fit import history_arrays
@@ -196,16 +196,20 @@ def equity_history(transactions: Transactions, *, dates: Iterable[date], like: C
     -------
     DataFrame, indexed by as_of
         customers (count), equity (residual value of the current base, in the currency of the transactions) and sound
-        (whether both fits of that date are free of advice; a short log often leaves one that is not).
+        (whether both fits of that date converged). Equity is missing where the base was too young to be fitted.
     """
     given = like.assumptions
     rows = {}
     for as_of in dates:
         customers = summarize_customers(transactions, as_of=as_of, time_unit=given.time_unit)
-        with warnings.catch_warnings():
-            # Doubt about an earlier month is told in the frame, not once a month on the screen.
-            warnings.simplefilter("ignore", EstimationWarning)
-            fits = Fits(fitter(like.fits.purchases.model_name)(customers), fit_gamma_gamma(customers))
+        try:
+            with warnings.catch_warnings():
+                # Doubt about an earlier month is told in the frame, not once a month on the screen.
+                warnings.simplefilter("ignore", EstimationWarning)
+                fits = Fits(fitter(like.fits.purchases.model_name)(customers), fit_gamma_gamma(customers))
+        except DataError:  # too young a base to learn from
+            rows[as_of] = (len(customers), np.nan, False)
+            continue
         values = lifetime_value(
             *fits,
             customers,
@@ -214,8 +218,7 @@ def equity_history(transactions: Transactions, *, dates: Iterable[date], like: C
             margin=given.margin,
             costs=given.costs,
         )
-        sound = all(fit.converged and not fit.advice for fit in fits)
-        rows[as_of] = (len(customers), values.total, sound)
+        rows[as_of] = (len(customers), values.total, all(fit.converged for fit in fits))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["customers", "equity", "sound"]).rename_axis("as_of")
 
 

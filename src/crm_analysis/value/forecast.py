@@ -9,12 +9,16 @@ import pandas as pd
 from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import CustomerSummary, summarize_customers
+from crm_analysis.errors import DataError
 from crm_analysis.models.bgnbd import BGNBDFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import fitter
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
 from crm_analysis.value.backtest import Backtest, backtest
 from crm_analysis.value.interval import INDIVIDUALS, PARAMETERS, Interval
+
+# Whatever is asked for, the model must see nearly half of the log to be tested on the rest.
+_LONGEST_HOLDOUT = 0.55
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +74,8 @@ def forecast_purchases(
     horizon : float or str
         How far to look: a number in `time_unit`, or text such as "24 months".
     holdout : float or str, optional
-        Last part of the log kept back for the proof; the shorter of the horizon and half of the log when not given.
+        Last part of the log kept back for the proof, 55% of the log at most; when not given, the horizon or half of
+        the log, whichever is shorter.
     time_unit : {"day", "week", "month"}
         Unit the model counts in.
     annual_discount_rate : float, optional
@@ -86,10 +91,27 @@ def forecast_purchases(
     log = read_transactions(transactions, as_of=as_of)
     customers = summarize_customers(log, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate)
     length = horizon_in_units(horizon, time_unit, as_of)
-    half_of_log = float(customers.frame["T"].max()) / 2
-    held_out = min(length, half_of_log) if holdout is None else horizon_in_units(holdout, time_unit)
-    origin = as_of - timedelta(days=round(held_out * DAYS_PER_UNIT[time_unit]))
-    proof = backtest(log, origins=[origin], horizon=held_out, time_unit=time_unit, draws=draws, seed=seed)
+    whole_log = float(customers.frame["T"].max())
+    if holdout is None:
+        held_out = min(length, whole_log / 2)
+    else:
+        held_out = min(horizon_in_units(holdout, time_unit), whole_log * _LONGEST_HOLDOUT)
+    days = max(1, round(held_out * DAYS_PER_UNIT[time_unit]))
+    try:
+        proof = backtest(
+            log,
+            origins=[as_of - timedelta(days=days)],
+            horizon=days / DAYS_PER_UNIT[time_unit],
+            time_unit=time_unit,
+            draws=draws,
+            seed=seed,
+        )
+    except DataError as error:
+        raise DataError(
+            f"{log.source}: the log up to {as_of} is too short to test a forecast; without its last {days} days:\n"
+            f"{error}\n"
+            "To fix: wait for more months, or hold back less (forecast.holdout in crm.toml)."
+        ) from None
 
     model = fitter(BGNBDFit.model_name)(customers)
     rng = np.random.default_rng(seed + 2)

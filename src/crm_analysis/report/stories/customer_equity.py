@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.messages import _, count, day, money, month_of, number, percent, short_money
+from crm_analysis.messages import rate as write_rate
+from crm_analysis.periods import Horizon, horizon_in_units
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.concentration_curve import concentration_curve
 from crm_analysis.report.figures.equity_history import equity_history
 from crm_analysis.report.pieces import Alert, Alerts, Column, Figure, Headline, Note, Table
-from crm_analysis.report.stories.wording import contents_words, horizon_text, horizon_words
+from crm_analysis.report.stories.wording import contents_words, horizon_words, terms_words
 from crm_analysis.scorecard import Scorecard, build_scorecard
 from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_grid
 from crm_analysis.value.interval import Interval
@@ -31,6 +33,7 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
         period=chapter.period,
         values=equity.values,
         equity_interval=equity.interval,
+        expected_interval=equity.parameter_interval,
         active_days=chapter.settings.forecast.active_days,
         targets=chapter.settings.report.targets,
     )
@@ -62,7 +65,7 @@ def headline(chapter: Chapter, equity: CustomerEquity) -> Headline:
         title=_(
             "The current base is worth {equity} within {horizon}",
             equity=short_money(equity.total, chapter.currency),
-            horizon=horizon_words(equity.values),
+            horizon=horizon_words(given.horizon, given.time_unit),
         ),
         lede=_(
             "That is {each} for each of {customers} customers. What they really bring will lie between {lower} and "
@@ -74,12 +77,8 @@ def headline(chapter: Chapter, equity: CustomerEquity) -> Headline:
             level=percent(interval.level, 0),
         ),
         status=(
-            _("Data to {day}", day=day(chapter.as_of)),
-            _(
-                "Margin {margin}, discount {rate} a year",
-                margin=percent(given.margin, 0),
-                rate=percent(given.annual_discount_rate),
-            ),
+            _("Data to {day}", day=day(chapter.transactions.last_date or chapter.as_of)),
+            terms_words(given),
         ),
     )
 
@@ -101,7 +100,7 @@ def history_figure(
     change = scorecard.value("equity") - scorecard.value("equity", 1)
     before = month_of(str(chapter.period.shift(-1)))
     if change != change:
-        finding = _("This is the first month that can be valued")
+        finding = _("No earlier month can be compared with this one")
     elif verdict == "no clear change":
         finding = _("No clear change since {month}: the difference is smaller than the doubt", month=before)
     elif change > 0:
@@ -192,23 +191,25 @@ def parts_table(chapter: Chapter, equity: CustomerEquity) -> Table:
 def assumptions_table(chapter: Chapter, equity: CustomerEquity) -> Table:
     """Value the base under other horizons and rates."""
     given = equity.values.assumptions
-    horizons = ["12 months", "24 months", "36 months", "60 months"]
-    if isinstance(given.horizon, str) and given.horizon not in horizons:
+    horizons: list[Horizon] = ["12 months", "24 months", "36 months", "60 months"]
+    if given.horizon is not None and given.horizon not in horizons:
         horizons.append(given.horizon)
+    horizons.sort(key=lambda horizon: horizon_in_units(horizon, given.time_unit))
     rates = sorted({0.05, 0.10, 0.15, round(given.annual_discount_rate, 6)})
     grid = equity_grid(equity.values, horizons=[*horizons, None], annual_discount_rates=rates)
-    labels = [horizon_text(horizon) for horizon in grid.index]
+    labels = [horizon_words(horizon, given.time_unit) for horizon in grid.index]
     frame = (
         grid.set_axis([f"rate_{position}" for position in range(len(rates))], axis=1)
         .assign(horizon=labels)
         .reset_index(drop=True)
     )
     at_this_rate = grid[rates[rates.index(round(given.annual_discount_rate, 6))]]
-    times = float(at_this_rate.iloc[-1] / at_this_rate.iloc[0])
+    year = at_this_rate.loc["12 months"]
+    times = float(at_this_rate.iloc[-1] / year) if year else float("inf")
     finding = (
         _("All of the future is worth {times} times the next 12 months", times=number(times, 1))
-        if np.isfinite(times)
-        else _("Without a discount all of the future has no bound")
+        if np.isfinite(times) and at_this_rate.min() > 0
+        else _("The same base under other horizons and rates")
     )
     return Table(
         name="assumptions",
@@ -217,8 +218,8 @@ def assumptions_table(chapter: Chapter, equity: CustomerEquity) -> Table:
         what=_(
             "Equity of the current base under other horizons and annual discount rates, all else unchanged; this "
             "book uses {horizon} and {rate}.",
-            horizon=horizon_words(equity.values),
-            rate=percent(given.annual_discount_rate),
+            horizon=horizon_words(given.horizon, given.time_unit),
+            rate=write_rate(given.annual_discount_rate),
         ),
         frame=frame,
         columns=(
@@ -226,22 +227,27 @@ def assumptions_table(chapter: Chapter, equity: CustomerEquity) -> Table:
             *(
                 Column(
                     f"rate_{position}",
-                    percent(rate, 0 if rate * 100 == round(rate * 100) else 1),
+                    write_rate(annual),
                     _("discount a year"),
                     kind="money",
                     currency=chapter.currency,
                     digits=0,
                     sortable=False,
                 )
-                for position, rate in enumerate(rates)
+                for position, annual in enumerate(rates)
             ),
         ),
         downloads=chapter.download("equity-assumptions", grid.set_axis(labels, axis=0)),
     )
 
 
-def curve_figure(chapter: Chapter, curve: pd.DataFrame, gini: float) -> Figure:
+def curve_figure(chapter: Chapter, curve: pd.DataFrame, gini: float) -> Figure | Note:
     """Show how unequally the equity is held."""
+    if curve["share_of_value"].isna().any():
+        return Note(
+            _("No shares to show"),
+            (_("Serving the base costs more than its margin brings; shares of a total below zero mean nothing."),),
+        )
     top = float(np.interp(0.05, curve["share_of_customers"], curve["share_of_value"]))
     finding = _("One customer in twenty holds {share} of the equity", share=percent(top))
     return Figure(
@@ -294,9 +300,9 @@ def method_note(chapter: Chapter, equity: CustomerEquity) -> Note:
                 "Customer equity is the sum of the residual values of all current customers within {horizon}: "
                 "expected purchases, discounted at {rate} a year, times expected spend and a margin of {margin}, "
                 "less {costs}.",
-                horizon=horizon_words(equity.values),
-                rate=percent(given.annual_discount_rate),
-                margin=percent(given.margin, 0),
+                horizon=horizon_words(given.horizon, given.time_unit),
+                rate=write_rate(given.annual_discount_rate),
+                margin=write_rate(given.margin),
                 costs=_costs_words(costs, chapter.currency),
             ),
             _(

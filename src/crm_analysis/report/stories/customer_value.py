@@ -1,19 +1,19 @@
 """Customer value: who will buy again, for how much, who holds the value, and whether the forecast holds."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
-from crm_analysis.messages import _, count, day, money, month_of, number, percent, plural, short_money
+from crm_analysis.messages import _, count, day, money, month_of, number, percent, plural, rate, short_money
+from crm_analysis.periods import horizon_in_units
 from crm_analysis.report.chapter import Chapter
-from crm_analysis.report.figures.purchase_tracking import purchase_tracking
-from crm_analysis.report.figures.purchases_by_frequency import purchases_by_frequency
 from crm_analysis.report.figures.spend_distribution import spend_distribution
-from crm_analysis.report.figures.style import MIDDLE
 from crm_analysis.report.figures.value_by_tenth import value_by_tenth
 from crm_analysis.report.figures.value_matrix import value_matrix
 from crm_analysis.report.pieces import Alert, Alerts, Column, Figure, Glossary, Headline, Note, Table
-from crm_analysis.report.stories.wording import horizon_words
-from crm_analysis.value.backtest import Backtest
+from crm_analysis.report.stories.wording import horizon_words, terms_words
 from crm_analysis.value.concentration import Concentration, value_by_history, value_concentration
 from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.period import PeriodValuation, value_period
@@ -59,30 +59,29 @@ def headline(chapter: Chapter, valuation: PeriodValuation) -> Headline:
     values = valuation.values
     concentration = value_concentration(values)
     once = values.customers.frame["frequency"] == 0
-    share_once = float(values.frame.loc[once, "residual_value"].sum()) / values.total if values.total else float("nan")
+    from_once = float(values.frame.loc[once, "residual_value"].sum())
+    title = (
+        _("A tenth of the customers holds {share} of the value", share=percent(concentration.tenths["share"].iloc[0]))
+        if values.total > 0
+        else _("Serving the base costs more than its margin brings")
+    )
     return Headline(
         over=_("Customer value, {period}", period=month_of(str(chapter.period))),
-        title=_(
-            "A tenth of the customers holds {share} of the value", share=percent(concentration.tenths["share"].iloc[0])
-        ),
+        title=title,
         lede=_(
             "The {customers} customers are expected to buy {purchases} times in the next {horizon} and to bring "
-            "{value} of discounted margin. Those who have bought only once, {share_of_customers} of the base, bring "
-            "{share_once} of it.",
+            "{value} of discounted margin after costs. Those who have bought only once, {share_of_customers} of the "
+            "base, bring {from_once} of it.",
             customers=count(len(values.frame)),
             purchases=count(values.frame["expected_purchases"].sum()),
-            horizon=horizon_words(values),
+            horizon=horizon_words(values.assumptions.horizon, values.assumptions.time_unit),
             value=short_money(values.total, chapter.currency),
             share_of_customers=percent(once.mean()),
-            share_once=percent(share_once),
+            from_once=short_money(from_once, chapter.currency),
         ),
         status=(
-            _("Data to {day}", day=day(chapter.as_of)),
-            _(
-                "Margin {margin}, discount {rate} a year",
-                margin=percent(values.assumptions.margin, 0),
-                rate=percent(values.assumptions.annual_discount_rate),
-            ),
+            _("Data to {day}", day=day(chapter.transactions.last_date or chapter.as_of)),
+            terms_words(values.assumptions),
         ),
     )
 
@@ -94,10 +93,19 @@ def alerts(chapter: Chapter, valuation: PeriodValuation) -> Alerts:
 
 def tenths_figure(chapter: Chapter, tenths: pd.DataFrame, *, number_: int = 1, name: str = "tenths") -> Figure:
     """Show who holds the value, by tenth of customers."""
-    top, lower = tenths["share"].iloc[0], tenths["share"].iloc[4:].sum()
-    finding = _(
-        "The top tenth holds {top} of the value, the lower six tenths {lower}", top=percent(top), lower=percent(lower)
-    )
+    worth, shares = tenths["value"], tenths["share"]
+    if worth.sum() > 0 and len(tenths) == 10:
+        finding = _(
+            "The top tenth holds {top} of the value, the lower six tenths {lower}",
+            top=percent(shares.iloc[0]),
+            lower=percent(shares.iloc[4:].sum()),
+        )
+    else:
+        finding = _(
+            "The most valuable tenth is worth {top}, the least valuable {last}",
+            top=short_money(worth.iloc[0], chapter.currency),
+            last=short_money(worth.iloc[-1], chapter.currency),
+        )
     return Figure(
         name=name,
         number=number_,
@@ -124,19 +132,21 @@ def tenths_table(chapter: Chapter, concentration: Concentration) -> Table:
         column: float(np.average(tenths[column], weights=tenths["customers"]))
         for column in ("expected_purchases", "expected_spend", "orders")
     }
-    last, above = tenths["orders"].iloc[-1], tenths["orders"].iloc[-2]
-    finding = (
-        _("The last tenth once bought more than the tenth above it")
-        if last > above
-        else _("Value falls from tenth to tenth, and so do orders so far")
-    )
+    orders = tenths["orders"]
+    if len(orders) > 1 and orders.iloc[-1] > orders.iloc[-2]:
+        finding = _("The last tenth once bought more than the tenth above it")
+        what = _("Regular buyers who fell silent can be worth less than those who bought once. Means per customer.")
+    elif orders.is_monotonic_decreasing:
+        finding = _("Value falls from tenth to tenth, and so do orders so far")
+        what = _("Means per customer.")
+    else:
+        finding = _("Value falls from tenth to tenth; orders so far do not follow it everywhere")
+        what = _("How long ago a customer bought counts beside how often. Means per customer.")
     return Table(
         name="tenths-table",
         number=1,
         finding=finding,
-        what=_("Regular buyers who fell silent are worth less than those who bought once.")
-        if last > above
-        else _("Means per customer."),
+        what=what,
         frame=frame,
         columns=(
             Column("label", _("Tenth"), kind="text", sortable=False),
@@ -153,7 +163,7 @@ def tenths_table(chapter: Chapter, concentration: Concentration) -> Table:
         total={
             "label": _("All"),
             "value": tenths["value"].sum(),
-            "share": 1.0,
+            "share": tenths["share"].sum(min_count=1),
             "mean_value": tenths["value"].sum() / tenths["customers"].sum(),
         }
         | mean,
@@ -164,15 +174,21 @@ def tenths_table(chapter: Chapter, concentration: Concentration) -> Table:
 def silence_figure(chapter: Chapter, values: CustomerValues) -> Figure:
     """Show what silence costs, by how often customers have come back."""
     mean_value, customers = value_by_history(values)
-    frequent = mean_value.iloc[-1]
-    seen = frequent.dropna()
-    first, last = float(seen.iloc[0]), float(seen.iloc[-1])
-    finding = _(
-        "A frequent buyer is worth {first} after a recent purchase, {last} after the longest silence",
-        first=money(first, chapter.currency),
-        last=money(last, chapter.currency),
-    )
-    once = float(values.frame.loc[values.customers.frame["frequency"] == 0, "residual_value"].mean())
+    compared = mean_value[mean_value.notna().sum(axis=1) > 1]
+    if compared.empty:
+        finding = _("What customers are worth, by how often and how recently they bought")
+    else:
+        seen = compared.iloc[-1].dropna()
+        finding = _(
+            "With {repeats} repeat purchases a customer is worth {first} after {recent} days of silence, {last} "
+            "after {long}",
+            repeats=str(compared.index[-1]),
+            first=money(float(seen.iloc[0]), chapter.currency),
+            recent=str(seen.index[0]),
+            last=money(float(seen.iloc[-1]), chapter.currency),
+            long=str(seen.index[-1]),
+        )
+    once = values.frame.loc[values.customers.frame["frequency"] == 0, "residual_value"]
     return Figure(
         name="silence",
         number=2,
@@ -183,118 +199,13 @@ def silence_figure(chapter: Chapter, values: CustomerValues) -> Figure:
         ),
         drawing=value_matrix(mean_value, customers, name="silence", label=finding, currency=chapter.currency),
         note=_(
-            "n = {customers} customers. Those who bought once keep {once} each, however long ago it was: before a "
-            "repeat purchase the model gives nobody a chance to have left, and cannot tell a lost one-time buyer "
-            "from a slow one.",
+            "n = {customers} customers. Those who bought once are worth {low} to {high}: before a repeat purchase "
+            "the model takes nobody as lost, and their value falls only because they are judged to be slower the "
+            "longer they wait.",
             customers=count(len(values.frame)),
-            once=money(once, chapter.currency),
+            low=money(float(once.min()), chapter.currency),
+            high=money(float(once.max()), chapter.currency),
         ),
-    )
-
-
-def frequency_figure(proof: Backtest) -> Figure:
-    """Show whether the forecast holds, by repeat purchases before the origin."""
-    table = proof.by_frequency
-    missed = table[(table["expected"] < table["lower"]) | (table["expected"] > table["upper"])]
-    finding = (
-        _("The forecast holds for every group of customers")
-        if missed.empty
-        else _(
-            "The forecast misses {missed} of {groups} groups of customers by more than chance",
-            missed=count(len(missed)),
-            groups=count(len(table)),
-        )
-    )
-    return Figure(
-        name="frequency",
-        number=3,
-        finding=finding,
-        what=_(
-            "Purchases per customer in the {weeks} weeks after {origin}, by repeat purchases before it. Vertical "
-            "lines: 95% interval of the mean.",
-            weeks=count(
-                proof.horizon if proof.time_unit == "week" else len(proof.tracking[proof.tracking["held_out"]])
-            ),
-            origin=day(proof.origin),
-        ),
-        drawing=purchases_by_frequency(table, name="frequency", label=finding),
-        note=_(
-            "n = {customers} customers: {actual} purchases happened, {expected} were expected. {verdict}",
-            customers=count(table["customers"].sum()),
-            actual=count(proof.actual),
-            expected=count(proof.expected),
-            verdict=proof.verdict(),
-        ),
-    )
-
-
-def tracking_figure(
-    proof_tracking: pd.DataFrame,
-    facts: dict[str, float | str],
-    *,
-    number_: int,
-    name: str = "tracking",
-    width: int = MIDDLE,
-) -> Figure:
-    """Show actual and expected purchases week by week, fitted and held out."""
-    held_out = proof_tracking[proof_tracking["held_out"]]
-    actual, expected = float(facts["held_out_actual"]), float(facts["held_out_expected"])
-    lower, upper = float(facts["held_out_lower"]), float(facts["held_out_upper"])
-    inside = int(held_out["actual"].between(held_out["lower"], held_out["upper"]).sum())
-    share = actual / expected - 1
-    if lower <= actual <= upper:
-        finding = _("In the held-out weeks customers bought as much as expected")
-    elif share > 0:
-        finding = _("Customers bought {share} more than expected in the held-out weeks", share=percent(share))
-    else:
-        finding = _("Customers bought {share} less than expected in the held-out weeks", share=percent(-share))
-    return Figure(
-        name=name,
-        number=number_,
-        finding=finding,
-        what=_(
-            "Repeat purchases per week. The model saw the log to {origin} only.",
-            origin=day(proof_tracking.index[~proof_tracking["held_out"]].max().date()),
-        ),
-        drawing=purchase_tracking(proof_tracking, name=name, label=finding, width=width),
-        note=_(
-            "Held out: {actual} actual against {expected} expected (95% interval {lower} to {upper}); {inside} of "
-            "{weeks} weeks lie inside the weekly band.",
-            actual=count(actual),
-            expected=count(expected),
-            lower=count(lower),
-            upper=count(upper),
-            inside=count(inside),
-            weeks=count(len(held_out)),
-        ),
-    )
-
-
-def methods_table(chapter: Chapter, proof: Backtest) -> Table:
-    """Set the model beside the naive rules."""
-    frame = proof.scorecard.xs(proof.origin).reset_index()
-    frame["label"] = [_rule_name(method) for method in frame["method"]]
-    finding = (
-        _("Customer by customer the model misses by less than both naive rules")
-        if len(proof.beaten_rules) == int((frame["kind"] == "naive").sum())
-        else _("Customer by customer a naive rule does as well")
-    )
-    return Table(
-        name="methods",
-        number=2,
-        finding=finding,
-        what=_("Held-out time after {origin}. Errors in purchases per customer.", origin=day(proof.origin)),
-        frame=frame,
-        columns=(
-            Column("label", _("Method"), kind="text", sortable=False),
-            Column("expected", _("Expected"), _("purchases"), kind="count"),
-            Column("actual", _("Actual"), _("purchases"), kind="count"),
-            Column("error", _("Error of the total"), kind="percent", digits=1),
-            Column("mae", _("Mean absolute error"), _("each"), digits=2),
-            Column("rmse", _("Root mean square error"), _("each"), digits=2),
-            Column("top_tenth", _("Top tenth made"), _("of the purchases"), kind="percent", digits=0),
-        ),
-        downloads=chapter.download("backtest", proof.scorecard),
     )
 
 
@@ -303,17 +214,26 @@ def spend_figure(chapter: Chapter, valuation: PeriodValuation) -> Figure:
     customers, fit, correlation = valuation.values.customers, valuation.values.fits.spend, valuation.correlation
     spend = customers.frame["monetary_value"].dropna()
     table = fit.spend_distribution(customers, spend_classes(spend))
-    worst = float((table["observed"] - table["expected"]).abs().max())
+    # Missed is what chance would hardly do in any of the classes (normal error of a share, Bonferroni).
+    chance = np.sqrt(table["expected"] * (1 - table["expected"]) / max(correlation.customers, 1))
+    miss = (table["observed"] - table["expected"]).abs()
+    missed = miss > ndtri(1 - 0.025 / len(table)) * chance
     finding = (
-        _("The spend model follows what customers spend per order")
-        if worst < 0.03
-        else _("The spend model misses one class of order values by {points} points", points=number(worst * 100, 0))
+        _("The spend model misses no class of order values by more than chance")
+        if not missed.any()
+        else _(
+            "The spend model misses {missed} of {classes} classes of order values, the most by {points} points",
+            missed=count(missed.sum()),
+            classes=count(len(table)),
+            points=number(float(miss.max()) * 100, 1),
+        )
     )
-    tenable = (
-        _("small enough for the model, which takes the two as independent")
-        if correlation.tenable
-        else _("too strong for the model, which takes the two as independent")
-    )
+    judged = {
+        "fine": _("small enough for the model, which takes the two as independent"),
+        "correlated": _("too strong for the model, which takes the two as independent"),
+        "undecided": _("too few customers to say whether it harms the model, which takes the two as independent"),
+        "unknown": _("it cannot be judged, because all customers buy or spend alike"),
+    }[correlation.judgement]
     return Figure(
         name="spend",
         number=5,
@@ -326,12 +246,12 @@ def spend_figure(chapter: Chapter, valuation: PeriodValuation) -> Figure:
         drawing=spend_distribution(table, name="spend", label=finding, currency=chapter.currency),
         note=_(
             "n = {customers}. Correlation between number and value of purchases {r} (95% interval {lower} to "
-            "{upper}): {tenable}.",
+            "{upper}): {judged}.",
             customers=count(correlation.customers),
             r=number(correlation.correlation),
             lower=number(correlation.lower),
             upper=number(correlation.upper),
-            tenable=tenable,
+            judged=judged,
         ),
     )
 
@@ -359,17 +279,27 @@ def top_customers_table(chapter: Chapter, values: CustomerValues, *, rows: int =
             "last_purchase": summary["last_purchase"].to_numpy(),
         }
     )
-    share = float(ranked["residual_value"].sum()) / values.total if values.total else float("nan")
+    worth = float(ranked["residual_value"].sum())
     named = _("Names are replaced by a keyed code.") if chapter.settings.report.pseudonymise else _("Customers by id.")
+    finding = (
+        plural(
+            "The most valuable customer holds {share} of the value",
+            "The {n} most valuable customers hold {share} of the value",
+            len(frame),
+            share=percent(worth / values.total, 1),
+        )
+        if values.total > 0
+        else plural(
+            "The most valuable customer is worth {worth}",
+            "The {n} most valuable customers are worth {worth}",
+            len(frame),
+            worth=short_money(worth, chapter.currency),
+        )
+    )
     return Table(
         name="top-customers",
         number=3,
-        finding=plural(
-            "The most valuable customer holds {share} of the value",
-            "{n} customers hold {share} of the value",
-            len(frame),
-            share=percent(share, 1),
-        ),
+        finding=finding,
         what=named,
         frame=frame,
         columns=(
@@ -413,11 +343,11 @@ def method_note(chapter: Chapter, valuation: PeriodValuation) -> Note:
                 "Residual value: purchases expected in {horizon}, discounted at {rate} a year (continuously {weekly} "
                 "a {unit}), times expected spend and a margin of {margin}, less the cost to serve. Every customer is "
                 "valued by this one model; no chapter fits its own.",
-                horizon=horizon_words(valuation.values),
-                rate=percent(given.annual_discount_rate),
+                horizon=horizon_words(given.horizon, given.time_unit),
+                rate=rate(given.annual_discount_rate),
                 weekly=percent(given.continuous_rate, 3),
                 unit=_(given.time_unit),
-                margin=percent(given.margin, 0),
+                margin=rate(given.margin),
             ),
         ),
     )
@@ -471,31 +401,26 @@ def glossary() -> Glossary:
 def _alerts(chapter: Chapter, valuation: PeriodValuation) -> list[Alert]:
     proof, page = valuation.forecast.backtest, chapter.entry.page
     found = []
-    if proof.actual not in proof.interval:
+    if proof.actual not in proof.interval or proof.trust == "poor":
         consequence = (
             _("Value is more likely understated than overstated.")
             if proof.shortfall > 0
             else _("Value is more likely overstated than understated.")
         )
+        severity: Literal["warning", "note"] = "note" if proof.trust == "close" else "warning"
+        found.append(Alert(severity, f"{proof.verdict()} {consequence}", f"{page}#tracking", _("See the test")))
+    asked = horizon_in_units(chapter.settings.forecast.holdout, proof.time_unit)
+    if proof.horizon < asked * 0.99:
         found.append(
             Alert(
-                "warning" if proof.trust != "close" else "note",
-                f"{proof.verdict()} {consequence}",
+                "note",
+                _(
+                    "The log is short: the forecast was tested on its last {weeks} weeks, fewer than the settings "
+                    "ask for.",
+                    weeks=count(proof.tracking["held_out"].sum()),
+                ),
                 f"{page}#tracking",
                 _("See the test"),
-            )
-        )
-    if not valuation.correlation.tenable:
-        found.append(
-            Alert(
-                "warning",
-                _(
-                    "Customers who buy more often also spend differently per order (correlation {r}); the value of "
-                    "frequent buyers is uncertain.",
-                    r=number(valuation.correlation.correlation),
-                ),
-                f"{page}#spend",
-                _("See spend per order"),
             )
         )
     for fit in valuation.values.fits:
@@ -509,13 +434,6 @@ def _alerts(chapter: Chapter, valuation: PeriodValuation) -> list[Alert]:
             for advice in fit.advice
         )
     return found
-
-
-def _rule_name(method: str) -> str:
-    return {
-        "as often as before": _("As often as before"),
-        "only recent buyers": _("Only buyers of the last 90 days go on"),
-    }.get(method, method)
 
 
 def _parameters(coefficients: pd.Series) -> str:

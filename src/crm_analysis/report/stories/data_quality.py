@@ -1,16 +1,25 @@
 """Data quality: which rows were used, which set aside, and what the reader should know of the rest."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from crm_analysis.data.activity import daily_purchases, monthly_activity
 from crm_analysis.data.sources import Transactions
-from crm_analysis.messages import _, count, day, money, month_of, percent, plural
+from crm_analysis.messages import _, count, day, missing, money, month_of, percent, plural
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.monthly_activity import monthly_activity as draw_monthly_activity
 from crm_analysis.report.figures.row_funnel import row_funnel
 from crm_analysis.report.pieces import Alert, Alerts, Column, Figure, Headline, Note, Table
+
+# A log is one group of customers when all of them joined in this part of it, and none in so many last months.
+_FIRST_PART, _QUIET_MONTHS = 1 / 3, 3
+# A log that stops more days than this before the period does is probably incomplete.
+_SILENT_DAYS = 7
+# Pairs of a purchase and the refund that cancels it: out of every figure, and no loss of data.
+_CANCELLED = ("cancelled_in_full", "refund_netted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +60,38 @@ class DataQuality:
         return int(found[0]) if len(found) else len(newcomers)
 
     @property
+    def later(self) -> int:
+        """Rows after the period, which the book does not see."""
+        return int(self._rows("not_seen"))
+
+    @cached_property
+    def firsts(self) -> pd.Series:
+        """Customers who bought for the first time, by day."""
+        return daily_purchases(self.transactions)["first"]
+
+    @property
     def last_newcomer(self) -> str:
         """The last day on which a customer bought for the first time, in words."""
-        firsts = daily_purchases(self.transactions)["first"]
-        return day(firsts.index[firsts > 0][-1].date())
+        return day(self.firsts.index[self.firsts > 0][-1].date())
+
+    @property
+    def is_one_group(self) -> bool:
+        """Whether the log follows one group of customers: all joined in its first third, none in the last months."""
+        joined = self.firsts.to_numpy().nonzero()[0]
+        return bool(joined[-1] < len(self.firsts) * _FIRST_PART) and self.quiet_months >= _QUIET_MONTHS
+
+    @property
+    def silent_days(self) -> int:
+        """Days between the last row of the log and the end of the period."""
+        last = self.transactions.last_date
+        return (self.chapter.as_of - last).days if last else 0
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the log seems to stop before the period does: it has not been silent that long before."""
+        busy = np.flatnonzero(daily_purchases(self.transactions).sum(axis=1).to_numpy())
+        usual = float(np.quantile(np.diff(busy), 0.99)) if len(busy) > 1 else 0.0
+        return self.silent_days > max(_SILENT_DAYS, 2 * usual)
 
     def _rows(self, status: str) -> int:
         return int(self.reconciliation.loc[self.reconciliation["status"] == status, "rows"].sum())
@@ -77,6 +114,7 @@ def check_data(chapter: Chapter) -> DataQuality:
         last_day=str(log.last_date),
         quiet_months=quality.quiet_months,
         last_newcomer=quality.last_newcomer,
+        is_one_group=quality.is_one_group,
     )
     return quality
 
@@ -85,26 +123,28 @@ def headline(quality: DataQuality) -> Headline:
     """Open the chapter."""
     log, chapter = quality.transactions, quality.chapter
     currency = chapter.currency
+    up_to_the_end = max(quality.total - quality.later, 1)
     title = (
         _("Every row is used, and the money adds up")
-        if quality.used == quality.total
+        if not quality.set_aside
         else _(
-            "{share} of the rows are used; the rest is accounted for", share=percent(quality.used / quality.total, 1)
+            "{share} of the rows are used; the rest is accounted for", share=percent(quality.used / up_to_the_end, 1)
         )
     )
     return Headline(
         over=_("Data quality, {period}", period=month_of(str(chapter.period))),
         title=title,
         lede=_(
-            "{rows} rows from {source} came in, with {money}. {used} rows are used, {aside} are set aside, each with "
-            "its reason and its money. The log runs from {first} to {last}.",
+            "Rows that came in from {source}: {rows}, with {money}. Used: {used}. Set aside, each with its reason "
+            "and its money: {aside}. After the period: {later}. The rows used run from {first} to {last}.",
             rows=count(quality.total),
             source=log.source,
             money=money(quality.money_in, currency),
             used=count(quality.used),
             aside=count(quality.set_aside),
-            first=day(log.first_date) if log.first_date else "–",
-            last=day(log.last_date) if log.last_date else "–",
+            later=count(quality.later),
+            first=day(log.first_date) if log.first_date else missing(),
+            last=day(log.last_date) if log.last_date else missing(),
         ),
     )
 
@@ -141,7 +181,8 @@ def rows_figure(quality: DataQuality) -> Figure:
         what=_("Rows of the log by what became of them, and their share of all rows."),
         drawing=row_funnel(frame, name="rows", label=finding),
         note=_(
-            "n = {rows} rows. Rows in equal rows used plus rows set aside, and the money agrees to the cent.",
+            "n = {rows} rows. Rows in equal rows used, set aside and after the period, and the money agrees to the "
+            "cent.",
             rows=count(quality.total),
         ),
     )
@@ -203,11 +244,13 @@ def counters_table(quality: DataQuality) -> Table:
 
 def activity_figure(quality: DataQuality) -> Figure:
     """Show the months of the log: purchases by old and new customers."""
-    if quality.quiet_months:
+    if quality.is_one_group:
         finding = _(
             "No customer is new after {day}: the log follows one group of customers",
             day=quality.last_newcomer,
         )
+    elif quality.quiet_months:
+        finding = _("No new customer since {day}", day=quality.last_newcomer)
     else:
         last = quality.activity.iloc[-1]
         finding = _("{new} new customers in the last month", new=count(last["new_customers"]))
@@ -258,17 +301,34 @@ def rules_note(quality: DataQuality) -> Note:
 def _alerts(quality: DataQuality) -> list[Alert]:
     page = quality.chapter.entry.page
     found = []
-    if quality.set_aside:
-        aside = quality.reconciliation[quality.reconciliation["status"] == "set_aside"]
+    if quality.ends_early:
+        found.append(
+            Alert(
+                "warning",
+                _(
+                    "The log ends on {last}, {days} days before the period. If purchases are missing, the book takes "
+                    "them for silence: activity and value are too low.",
+                    last=day(quality.transactions.last_date) if quality.transactions.last_date else missing(),
+                    days=count(quality.silent_days),
+                ),
+                f"{page}#activity",
+                _("See the months"),
+            )
+        )
+    table = quality.reconciliation
+    aside = table[(table["status"] == "set_aside") & ~table["outcome"].isin(_CANCELLED)]
+    rows_aside = int(aside["rows"].sum())
+    if rows_aside:
         lost = float(aside["money"].abs().sum())
-        serious = quality.set_aside / quality.total > 0.05
+        share = rows_aside / max(quality.total - quality.later, 1)
+        serious = share > 0.05
         found.append(
             Alert(
                 "warning" if serious else "note",
                 _(
-                    "{rows} rows ({share}) with {money} are set aside and in no figure of this book.",
-                    rows=count(quality.set_aside),
-                    share=percent(quality.set_aside / quality.total),
+                    "Set aside and in no figure of this book: {rows} of the rows ({share}), with {money}.",
+                    rows=count(rows_aside),
+                    share=percent(share),
                     money=money(lost, quality.chapter.currency),
                 ),
                 f"{page}#reconciliation",
@@ -281,7 +341,8 @@ def _alerts(quality: DataQuality) -> list[Alert]:
             Alert(
                 "note",
                 _(
-                    "{rows} orders of {nothing} count as purchases and stay out of the spend model.",
+                    "Rows with an amount of {nothing}: {rows}. They count for the timing of purchases and add "
+                    "nothing to spend.",
                     rows=count(zero),
                     nothing=money(0.0, quality.chapter.currency, 2),
                 ),
@@ -289,7 +350,7 @@ def _alerts(quality: DataQuality) -> list[Alert]:
                 _("See data quality"),
             )
         )
-    if quality.quiet_months >= 3:
+    if quality.is_one_group:
         found.append(
             Alert(
                 "note",

@@ -1,6 +1,7 @@
 """The overview: where the base stands, what changed, what to read first; made from what the other chapters kept."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
@@ -35,7 +36,9 @@ from crm_analysis.report.pieces import (
     Tile,
     Tiles,
 )
-from crm_analysis.report.stories.customer_value import tenths_figure, tracking_figure
+from crm_analysis.report.stories.customer_value import tenths_figure
+from crm_analysis.report.stories.forecast_test import tracking_figure
+from crm_analysis.report.stories.wording import horizon_words
 from crm_analysis.scorecard import INDICATORS, Indicator, Scorecard, Verdict, indicator
 from crm_analysis.value.interval import Interval
 
@@ -67,7 +70,8 @@ def gather(chapter: Chapter) -> Overview:
     quality, value, equity = (chapter.recall(key) for key in ("data_quality", "customer_value", "customer_equity"))
     facts = equity.facts
     interval = Interval(facts["lower"], facts["upper"], facts["level"], tuple(facts["contains"]))
-    scorecard = Scorecard(chapter.read("history"), chapter.period, interval, chapter.settings.report.targets)
+    expected = Interval(facts["parameters_lower"], facts["parameters_upper"], facts["level"], ("parameters",))
+    scorecard = Scorecard(chapter.read("history"), chapter.period, interval, expected, chapter.settings.report.targets)
     overview = Overview(chapter, scorecard, quality, value, equity)
     chapter.remember(headline=_title(overview), warnings=overview.warnings, status=_status(overview))
     return overview
@@ -81,7 +85,7 @@ def headline(overview: Overview) -> Headline:
         title=_title(overview),
         status=(
             _status(overview),
-            _("Data to {day}", day=day(chapter.as_of)),
+            _("Data to {day}", day=day(date.fromisoformat(overview.quality.facts["last_day"]))),
             _(
                 "Compared with {month} and {year}",
                 month=month_of(str(chapter.period.shift(-1))),
@@ -145,14 +149,23 @@ def scorecard_table(overview: Overview) -> Table:
                 "line": _spark(overview, one),
             }
         )
-    met = sum(
-        card.against_target(one.key) in ("better", "no clear change") for one in INDICATORS if one.key in card.targets
-    )
-    finding = (
-        _("{met} of {all} indicators with a target are on it", met=count(met), all=count(len(card.targets)))
-        if card.targets
-        else _("Every indicator beside last month and last year")
-    )
+    verdicts = [card.against_target(key) for key in card.targets]
+    undecided = sum(verdict == "no clear change" for verdict in verdicts)
+    if not card.targets:
+        finding = _("Every indicator beside last month and last year")
+    elif undecided:
+        finding = _(
+            "{met} of {all} indicators with a target are on it, {undecided} cannot be told",
+            met=count(verdicts.count("better")),
+            all=count(len(verdicts)),
+            undecided=count(undecided),
+        )
+    else:
+        finding = _(
+            "{met} of {all} indicators with a target are on it",
+            met=count(verdicts.count("better")),
+            all=count(len(verdicts)),
+        )
     targets = (
         Column("target", _("Target"), sortable=False),
         Column("status", _("Status"), kind="status", sortable=False),
@@ -184,11 +197,13 @@ def chapter_list(overview: Overview) -> ChapterList:
         "data_quality": plural("{n} row read.", "{n} rows read.", overview.quality.facts["rows"]),
         "customer_value": _(
             "The top tenth holds {share} of the value.", share=percent(overview.value.facts["top_tenth_share"])
-        ),
+        )
+        if overview.scorecard.value("equity") > 0
+        else "",
         "customer_equity": _(
             "{equity} within {horizon}.",
             equity=short_money(overview.equity.facts["equity"], overview.chapter.currency),
-            horizon=overview.equity.facts["horizon"],
+            horizon=_horizon(overview),
         ),
     }
     return ChapterList(
@@ -200,6 +215,10 @@ def chapter_list(overview: Overview) -> ChapterList:
     )
 
 
+def _horizon(overview: Overview) -> str:
+    return horizon_words(overview.equity.facts["horizon"], overview.chapter.settings.forecast.time_unit)
+
+
 def _title(overview: Overview) -> str:
     card = overview.scorecard
     worth = short_money(card.value("equity"), overview.chapter.currency)
@@ -209,8 +228,8 @@ def _title(overview: Overview) -> str:
         return _("Customer equity is {equity}", equity=worth)
     if verdict in ("no clear change", "unchanged"):
         if active < 0:
-            return _("Customer equity holds at {equity} while fewer customers buy", equity=worth)
-        return _("Customer equity holds at {equity}", equity=worth)
+            return _("Customer equity is {equity}, no clear change, while fewer customers buy", equity=worth)
+        return _("Customer equity is {equity}, no clear change", equity=worth)
     if verdict == "better":
         if active < 0:
             return _("Customer equity rises to {equity} although fewer customers buy", equity=worth)
@@ -240,7 +259,7 @@ def _tile(overview: Overview, one: Indicator) -> Tile:
             level=percent(card.equity_interval.level, 0),
             lower=short_money(card.equity_interval.lower, chapter.currency),
             upper=short_money(card.equity_interval.upper, chapter.currency),
-            horizon=overview.equity.facts["horizon"],
+            horizon=_horizon(overview),
         )
     elif one.key == "revenue":
         unit = _(
@@ -249,7 +268,7 @@ def _tile(overview: Overview, one: Indicator) -> Tile:
             orders=count(card.value("orders")),
             mean=money(card.value("order_value"), chapter.currency),
         )
-    elif one.key == "new_customers" and overview.quality.facts["quiet_months"] >= 3:
+    elif one.key == "new_customers" and overview.quality.facts["is_one_group"]:
         unit = _(
             "First purchase in the month. This log follows customers who first bought by {day}.",
             day=overview.quality.facts["last_newcomer"],
@@ -271,7 +290,13 @@ def _change(overview: Overview, one: Indicator, back: int) -> Change:
     difference = card.value(one.key) - card.value(one.key, back)
     if difference != difference:
         return Change("flat", "flat", _("{month}: no figure", month=then), _("not comparable"))
-    size = points(difference) if one.kind == "share" else percent(abs(card.change(one.key, back)))
+    earlier = card.value(one.key, back)
+    if one.kind == "share":
+        size = points(difference)
+    elif earlier:
+        size = percent(abs(card.change(one.key, back)))
+    else:
+        size = _write(one, abs(difference), overview.chapter.currency)
     verdict = card.verdict(one.key, back)
     word = _verdict_word(verdict)
     colour = {"better": "good", "worse": "bad"}.get(verdict, "flat")
@@ -306,6 +331,8 @@ def _spark(overview: Overview, one: Indicator) -> Spark:
     card, currency = overview.scorecard, overview.chapter.currency
     line = card.history[one.key]
     seen = line.dropna()
+    if seen.empty:
+        return Spark(tuple(float(value) for value in line), _("{name}: no figures", name=_(one.name)))
     label = _(
         "{name}, {first} to {last}: from {start} to {end}; lowest {low} in {low_month}, highest {high} in {high_month}",
         name=_(one.name),
@@ -349,20 +376,20 @@ def _equity_finding(overview: Overview) -> Finding:
             href,
             link,
         )
-    width = card.equity_interval.width
+    width = card.expected_interval.width
     size = short_money(abs(change), currency)
     if card.verdict("equity", 1) == "no clear change":
         share = percent(abs(change) / width)
         text = (
             _(
-                "{month} moved equity up by {size}, {share} of the width of its interval: no clear change.",
+                "{month} moved equity up by {size}, {share} of the width of its 95% interval: no clear change.",
                 month=month,
                 size=size,
                 share=share,
             )
             if change > 0
             else _(
-                "{month} moved equity down by {size}, {share} of the width of its interval: no clear change.",
+                "{month} moved equity down by {size}, {share} of the width of its 95% interval: no clear change.",
                 month=month,
                 size=size,
                 share=share,
@@ -377,30 +404,34 @@ def _equity_finding(overview: Overview) -> Finding:
 
 def _holders_finding(overview: Overview) -> Finding:
     facts = overview.value.facts
-    return Finding(
+    text = (
         _(
             "One customer in twenty holds {share} of the value, the top tenth {tenth}.",
             share=percent(facts["top_twentieth_share"]),
             tenth=percent(facts["top_tenth_share"]),
-        ),
-        "#holders",
-        _("Figure 1, who holds the value"),
+        )
+        if overview.scorecard.value("equity") > 0
+        else _("Serving the base costs more than its margin brings; some customers are worth less than nothing.")
     )
+    return Finding(text, "#holders", _("Figure 1, who holds the value"))
 
 
 def _active_finding(overview: Overview) -> Finding:
     card = overview.scorecard
     line = card.history["active_customers"].dropna()
     now, before = card.value("active_customers"), card.value("active_customers", 1)
+    others = line.iloc[:-1]
     values = {"now": count(now), "months": count(len(line))}
-    if now <= line.min():
+    if now < before and now < others.min():
         text = _("The active base fell to {now}, the lowest in {months} months.", **values)
-    elif now >= line.max():
+    elif now > before and now > others.max():
         text = _("The active base rose to {now}, the highest in {months} months.", **values)
     elif now < before:
         text = _("The active base fell to {now}.", **values)
+    elif now > before:
+        text = _("The active base rose to {now}.", **values)
     else:
         text = _("The active base stands at {now}.", **values)
-    if overview.quality.facts["quiet_months"] >= 3:
+    if overview.quality.facts["is_one_group"]:
         text += " " + _("No new customers replace those who leave, because the log follows one group.")
     return Finding(text, "#scorecard", _("Scorecard"))

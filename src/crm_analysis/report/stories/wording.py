@@ -1,8 +1,9 @@
 """Words that several chapters share."""
 
-from crm_analysis.messages import N_, _, number
+from crm_analysis.messages import N_, _, rate
+from crm_analysis.periods import Horizon, horizon_text
 from crm_analysis.value.interval import Interval
-from crm_analysis.value.lifetime_value import CustomerValues
+from crm_analysis.value.lifetime_value import Assumptions
 
 UNITS = (
     N_("day"), N_("days"), N_("week"), N_("weeks"), N_("month"), N_("months"), N_("year"), N_("years"),
@@ -18,19 +19,18 @@ def contents_words(interval: Interval) -> str:
     return _(" and ").join(names.get(part, part) for part in interval.contains)
 
 
-def horizon_words(values: CustomerValues) -> str:
-    """Write the horizon of a valuation."""
-    given = values.assumptions
-    return (
-        number(given.horizon, 0) + f" {_(given.time_unit + 's')}"
-        if isinstance(given.horizon, (int, float))
-        else horizon_text(given.horizon)
-    )
-
-
-def horizon_text(horizon: str | None) -> str:
-    """Write a horizon given as text, or none."""
+def horizon_words(horizon: Horizon | None, time_unit: str) -> str:
+    """Write a horizon: 24 months, 104 weeks, all of the future."""
     if horizon is None:
         return _("all of the future")
-    size, unit = horizon.split()
+    size, unit = horizon_text(horizon).split() if isinstance(horizon, str) else (f"{horizon:g}", f"{time_unit}s")
     return f"{size} {_(unit)}"
+
+
+def terms_words(assumptions: Assumptions) -> str:
+    """Write margin and rate as they were set."""
+    return _(
+        "Margin {margin}, discount {rate} a year",
+        margin=rate(assumptions.margin),
+        rate=rate(assumptions.annual_discount_rate),
+    )

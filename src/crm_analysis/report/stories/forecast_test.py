@@ -1,0 +1,123 @@
+"""The test of the forecast: the model on weeks it has not seen, group by group, week by week, beside naive rules."""
+
+import pandas as pd
+
+from crm_analysis.messages import _, count, day, percent
+from crm_analysis.report.chapter import Chapter
+from crm_analysis.report.figures.purchase_tracking import purchase_tracking
+from crm_analysis.report.figures.purchases_by_frequency import purchases_by_frequency
+from crm_analysis.report.figures.style import MIDDLE
+from crm_analysis.report.pieces import Column, Figure, Table
+from crm_analysis.value.backtest import Backtest
+
+
+def frequency_figure(proof: Backtest) -> Figure:
+    """Show whether the forecast holds, by repeat purchases before the origin."""
+    table = proof.by_frequency
+    missed = table[(table["actual"] < table["expected_lower"]) | (table["actual"] > table["expected_upper"])]
+    finding = (
+        _("No group of customers lies outside what the model expects")
+        if missed.empty
+        else _(
+            "{missed} of {groups} groups of customers lie outside what the model expects",
+            missed=count(len(missed)),
+            groups=count(len(table)),
+        )
+    )
+    return Figure(
+        name="frequency",
+        number=3,
+        finding=finding,
+        what=_(
+            "Purchases per customer in the {weeks} weeks after {origin}, by repeat purchases before it. Vertical "
+            "lines: 95% interval of the mean of what happened.",
+            weeks=count(proof.tracking["held_out"].sum()),
+            origin=day(proof.origin),
+        ),
+        drawing=purchases_by_frequency(table, name="frequency", label=finding),
+        note=_(
+            "n = {customers} customers: {actual} purchases happened, {expected} were expected. All groups together "
+            "lie inside what is expected with 95% where the model holds. {verdict}",
+            customers=count(table["customers"].sum()),
+            actual=count(proof.actual),
+            expected=count(proof.expected),
+            verdict=proof.verdict(),
+        ),
+    )
+
+
+def tracking_figure(
+    proof_tracking: pd.DataFrame,
+    facts: dict[str, float | str],
+    *,
+    number_: int,
+    name: str = "tracking",
+    width: int = MIDDLE,
+) -> Figure:
+    """Show actual and expected purchases week by week, fitted and held out."""
+    held_out = proof_tracking[proof_tracking["held_out"]]
+    actual, expected = float(facts["held_out_actual"]), float(facts["held_out_expected"])
+    lower, upper = float(facts["held_out_lower"]), float(facts["held_out_upper"])
+    inside = int(held_out["actual"].between(held_out["lower"], held_out["upper"]).sum())
+    share = actual / expected - 1 if expected else float("nan")
+    if lower <= actual <= upper:
+        finding = _("Purchases of the held-out weeks lie inside what was expected")
+    elif share > 0:
+        finding = _("Customers bought {share} more than expected in the held-out weeks", share=percent(share))
+    else:
+        finding = _("Customers bought {share} less than expected in the held-out weeks", share=percent(-share))
+    return Figure(
+        name=name,
+        number=number_,
+        finding=finding,
+        what=_(
+            "Repeat purchases per week. The model saw the log to {origin} only.",
+            origin=day(proof_tracking.index[~proof_tracking["held_out"]].max().date()),
+        ),
+        drawing=purchase_tracking(proof_tracking, name=name, label=finding, width=width),
+        note=_(
+            "Held out: {actual} actual against {expected} expected (95% interval {lower} to {upper}); {inside} of "
+            "{weeks} weeks lie inside the weekly band.",
+            actual=count(actual),
+            expected=count(expected),
+            lower=count(lower),
+            upper=count(upper),
+            inside=count(inside),
+            weeks=count(len(held_out)),
+        ),
+    )
+
+
+def methods_table(chapter: Chapter, proof: Backtest) -> Table:
+    """Set the model beside the naive rules."""
+    frame = proof.scorecard.xs(proof.origin).reset_index()
+    frame["label"] = [_rule_name(method) for method in frame["method"]]
+    finding = (
+        _("Customer by customer the model misses by less than the naive rules")
+        if len(proof.beaten_rules) == int((frame["kind"] == "naive").sum())
+        else _("Customer by customer a naive rule does as well")
+    )
+    return Table(
+        name="methods",
+        number=2,
+        finding=finding,
+        what=_("Held-out time after {origin}. Errors in purchases per customer.", origin=day(proof.origin)),
+        frame=frame,
+        columns=(
+            Column("label", _("Method"), kind="text", sortable=False),
+            Column("expected", _("Expected"), _("purchases"), kind="count"),
+            Column("actual", _("Actual"), _("purchases"), kind="count"),
+            Column("error", _("Error of the total"), kind="percent", digits=1),
+            Column("mae", _("Mean absolute error"), _("each"), digits=2),
+            Column("rmse", _("Root mean square error"), _("each"), digits=2),
+            Column("top_tenth", _("Top tenth made"), _("of the purchases"), kind="percent", digits=0),
+        ),
+        downloads=chapter.download("backtest", proof.scorecard),
+    )
+
+
+def _rule_name(method: str) -> str:
+    return {
+        "as often as before": _("As often as before"),
+        "only recent buyers": _("Only buyers of the last 90 days go on"),
+    }.get(method, method)

@@ -1,0 +1,149 @@
+"""What the chapters say of shops that are not like CDNOW. The cells of the notebooks run here, without kernels."""
+
+import ast
+import re
+import warnings
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from crm_analysis.errors import EstimationWarning
+from crm_analysis.report.contents import CHAPTERS
+from crm_analysis.report.notebooks import notebook_parameters
+from crm_analysis.report.pieces import Piece
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def run_cells(project, period: str, workspace: Path) -> dict[str, str]:
+    """Run every notebook's cells in order; return the text of each chapter's pieces."""
+    texts = {}
+    for chapter in CHAPTERS:
+        file = NOTEBOOKS / f"{chapter.key}.ipynb"
+        names: dict[str, object] = notebook_parameters(file)
+        names |= {"period": period, "settings": str(project.root / "crm.toml"), "workspace": str(workspace)}
+        pieces: list[str] = []
+        for cell in nbformat.read(file, as_version=4).cells:
+            if cell.cell_type != "code" or "parameters" in cell.metadata.get("tags", []):
+                continue
+            body = ast.parse(cell.source).body
+            last = body.pop() if isinstance(body[-1], ast.Expr) else None
+            exec(compile(ast.Module(body, []), file.name, "exec"), names)
+            if last is not None:
+                piece = eval(compile(ast.Expression(last.value), file.name, "eval"), names)
+                assert isinstance(piece, Piece)
+                pieces.append(str(piece.html()))
+        html = re.sub(r"<(script|style|svg).*?</\1>", " ", " ".join(pieces), flags=re.S)
+        texts[chapter.key] = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    return texts
+
+
+@pytest.fixture
+def tell(make_project, tmp_path):
+    """Tell the book of a shop: its orders, changes to its settings, and the period."""
+
+    def told(orders: pd.DataFrame | None = None, *changes: tuple[str, str], period: str = "2024-06") -> dict[str, str]:
+        project = make_project(orders=orders)
+        file = project.root / "crm.toml"
+        text = file.read_text()
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        file.write_text(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EstimationWarning)  # odd shops are doubtful; the book says so itself
+            return run_cells(project, period, tmp_path)
+
+    return told
+
+
+def before(orders: pd.DataFrame, day: str) -> pd.DataFrame:
+    return orders[orders["Date"] <= day]
+
+
+def test_a_young_shop_gets_a_book_that_says_how_little_it_rests_on(tell, simulated_orders):
+    texts = tell(
+        before(simulated_orders(), "2022-10-31"), ('holdout = "20 weeks"', 'holdout = "39 weeks"'), period="2022-10"
+    )
+    assert "The log is short: the forecast was tested on its last 2" in texts["overview"]
+    assert "month" in texts["customer_equity"]
+
+
+def test_a_shop_in_its_second_month_is_compared_with_what_there_is(tell, simulated_orders):
+    orders = simulated_orders(customers=2_500)
+    texts = tell(orders[orders["Date"] <= "2022-03-31"], period="2022-03")
+    assert "no figure" in texts["overview"]
+    assert "nan" not in texts["overview"].lower()
+
+
+@pytest.mark.parametrize("unit", ["day", "month"])
+def test_time_may_be_counted_in_days_or_months(tell, unit):
+    texts = tell(None, ("[forecast]", f'[forecast]\ntime_unit = "{unit}"'))
+    assert f"(time in {unit}s)" in texts["overview"] or "Customer equity" in texts["overview"]
+    assert "20 weeks after" in texts["customer_value"]
+
+
+def test_a_base_that_costs_more_than_it_brings_is_told_in_money_not_in_shares(tell):
+    texts = tell(None, ("cost_to_serve_per_year = 1.5", "cost_to_serve_per_year = 60.0"))
+    assert "Serving the base costs more than its margin brings" in texts["customer_value"]
+    assert "No shares to show" in texts["customer_equity"]
+    assert not re.search(
+        r"holds? −?\d+% of the", texts["overview"] + texts["customer_value"] + texts["customer_equity"]
+    )
+
+
+def test_a_change_from_one_negative_value_to_a_better_one_is_a_rise(tell):
+    texts = tell(None, ("cost_to_serve_per_year = 1.5", "cost_to_serve_per_year = 60.0"))
+    row = re.search(r"Customer equity (−€[\d,]+) (−€[\d,]+) ([+−][\d.]+%)", texts["overview"])
+    now, then = (float(text.replace("−€", "-").replace(",", "")) for text in row.groups()[:2])
+    assert (now > then) == row[3].startswith("+")
+
+
+def test_a_log_that_stops_before_the_period_is_warned_about(tell, simulated_orders):
+    texts = tell(before(simulated_orders(), "2024-04-09"))
+    assert "days before the period" in texts["overview"]
+    assert "Data to 9 April 2024" in texts["overview"] or "Data to 8 April 2024" in texts["overview"]
+
+
+def test_a_month_without_newcomers_does_not_make_an_extract(tell, simulated_orders):
+    orders = simulated_orders()
+    first = orders.groupby("Customer ID")["Date"].transform("min")
+    texts = tell(orders[first < "2024-05-20"])
+    assert "No new customer since" in texts["data_quality"]
+    assert "one group" not in texts["overview"] + texts["data_quality"]
+
+
+def test_a_log_of_one_group_is_called_so(tell, simulated_orders):
+    orders = simulated_orders(customers=4_000)
+    first = orders.groupby("Customer ID")["Date"].transform("min")
+    texts = tell(orders[first < "2022-04-01"])
+    assert "the log follows one group of customers" in texts["data_quality"]
+    assert "This log follows customers who first bought by" in texts["overview"]
+
+
+def test_prices_that_are_all_the_same_are_no_correlation(tell, simulated_orders):
+    orders = simulated_orders()
+    orders = orders[orders["Total"] > 0]
+    rng = pd.Series(range(len(orders)), index=orders.index) % 3
+    texts = tell(orders.assign(Total=10.0 + rng * 0.01))
+    assert "Customers who buy more often" not in texts["overview"]
+
+
+def test_a_horizon_is_read_in_any_spelling_and_written_in_one(tell):
+    texts = tell(None, ('horizon = "12 months"', 'horizon = "1years"'))
+    assert "within 1 year" in texts["customer_equity"]
+    assert "within 1 year" in texts["overview"]
+
+
+def test_rates_are_written_as_they_were_set(tell):
+    texts = tell(None, ("margin = 0.4", "margin = 0.335\nannual_discount_rate = 0.125"))
+    assert "Margin 33.5%, discount 12.5% a year" in texts["customer_value"]
+
+
+def test_free_lines_are_lines_not_orders(tell, simulated_orders):
+    orders = simulated_orders()
+    free = orders.head(50).assign(Total=0.0)
+    texts = tell(pd.concat([orders, free], ignore_index=True))
+    assert "Rows with an amount of €0.00: 50. They count for the timing of purchases" in texts["overview"]
