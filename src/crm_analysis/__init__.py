@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     )
     from crm_analysis.models.bgnbd import BGNBDFit, fit_bgnbd
     from crm_analysis.models.gamma_gamma import GammaGammaFit, fit_gamma_gamma, spend_frequency_correlation
+    from crm_analysis.report.book import Book, build_book
     from crm_analysis.settings import DoorRules, Settings, TransactionColumns, load_settings
     from crm_analysis.value.backtest import Backtest, backtest
     from crm_analysis.value.concentration import Concentration, value_concentration
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BGNBDFit",
     "Backtest",
+    "Book",
     "CalibrationHoldout",
     "Concentration",
     "Costs",
@@ -39,6 +41,7 @@ __all__ = [
     "TransactionColumns",
     "Transactions",
     "backtest",
+    "build_book",
     "customer_equity",
     "equity_history",
     "fit_bgnbd",
@@ -67,6 +70,7 @@ _HOMES = {
     ),
     "crm_analysis.models.bgnbd": ("BGNBDFit", "fit_bgnbd"),
     "crm_analysis.models.gamma_gamma": ("GammaGammaFit", "fit_gamma_gamma", "spend_frequency_correlation"),
+    "crm_analysis.report.book": ("Book", "build_book"),
     "crm_analysis.settings": ("DoorRules", "Settings", "TransactionColumns", "load_settings"),
     "crm_analysis.value.backtest": ("Backtest", "backtest"),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
