@@ -14,6 +14,8 @@ SAMPLE := data/raw/cdnow/transactions.csv
 
 # Without this the first start of papermill compiles a few thousand files, and so does every later one where Python may not write.
 export UV_COMPILE_BYTECODE := 1
+# Trust what the machine trusts: companies sign their own network.
+export UV_SYSTEM_CERTS := 1
 # Our .venv is meant, whatever environment happens to be active.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME
 

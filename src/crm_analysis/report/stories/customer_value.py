@@ -298,7 +298,7 @@ def top_customers_table(chapter: Chapter, values: CustomerValues, *, rows: int =
     )
     return Table(
         name="top-customers",
-        number=3,
+        number=4,
         finding=finding,
         what=named,
         frame=frame,

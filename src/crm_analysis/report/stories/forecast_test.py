@@ -88,6 +88,36 @@ def tracking_figure(
     )
 
 
+def deciles_table(chapter: Chapter, proof: Backtest) -> Table:
+    """Say whether those expected to buy most did buy most."""
+    frame = proof.by_decile.reset_index()
+    total = {
+        column: float((frame[column] * frame["customers"]).sum() / frame["customers"].sum())
+        for column in ("actual", "expected")
+    }
+    finding = (
+        _("Those expected to buy more did buy more, tenth by tenth")
+        if frame["actual"].is_monotonic_decreasing
+        else _("Those expected to buy more bought more in most tenths, not in all")
+        if frame["actual"].corr(frame["expected"], method="spearman") > 0.5
+        else _("Those expected to buy more did not buy more")
+    )
+    return Table(
+        name="deciles",
+        number=3,
+        finding=finding,
+        what=_("Customers ranked by expected purchases in the held-out time; purchases per customer."),
+        frame=frame,
+        columns=(
+            Column("decile", _("Tenth"), kind="count", sortable=False),
+            Column("customers", _("Customers"), kind="count"),
+            Column("expected", _("Expected"), _("purchases, each"), digits=2),
+            Column("actual", _("Actual"), _("purchases, each"), digits=2),
+        ),
+        total={"decile": _("All"), "customers": frame["customers"].sum(), **total},
+    )
+
+
 def methods_table(chapter: Chapter, proof: Backtest) -> Table:
     """Set the model beside the naive rules."""
     frame = proof.scorecard.xs(proof.origin).reset_index()
