@@ -36,8 +36,8 @@ def frequency_figure(proof: Backtest) -> Figure:
         ),
         drawing=purchases_by_frequency(table, name="frequency", label=finding),
         note=_(
-            "n = {customers} customers: {actual} purchases happened, {expected} were expected. All groups together "
-            "lie inside what is expected with 95% where the model holds. {verdict}",
+            "n = {customers} customers: {actual} purchases happened, {expected} were expected. If the model held, all "
+            "groups would lie inside what it expects in 95 of 100 such tests. {verdict}",
             customers=count(table["customers"].sum()),
             actual=count(proof.actual),
             expected=count(proof.expected),
