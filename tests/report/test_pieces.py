@@ -128,7 +128,7 @@ def test_a_notebook_gets_a_fragment_a_styled_version_and_plain_text(piece):
     bundle = piece._repr_mimebundle_(include=None, exclude=None)
     assert set(bundle) == {FRAGMENT, "text/html", "text/plain"}
     assert bundle[FRAGMENT] == str(piece.html())
-    assert bundle["text/html"].startswith('<div class="crm-book"><style>@scope (.crm-book){')
+    assert bundle["text/html"].startswith('<div class="crm-book"><style>.crm-book{')
     assert bundle["text/html"].endswith(f"</style>{bundle[FRAGMENT]}</div>")
     assert ":root" not in bundle["text/html"]
     assert bundle["text/plain"]
