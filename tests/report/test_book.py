@@ -243,7 +243,7 @@ def other_book(make_project):
 
 
 def test_a_parameter_reaches_its_notebook(other_book):
-    assert "3 customers hold" in words(page(other_book, "customer-value.html"))
+    assert "The 3 most valuable customers hold" in words(page(other_book, "customer-value.html"))
 
 
 def test_downloads_hold_no_formula(other_book):

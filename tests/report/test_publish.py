@@ -211,10 +211,15 @@ def test_left_overs_of_a_killed_run_are_removed(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [other.name]
 
 
-def test_published_books_are_listed_newest_first(tmp_path):
+def test_published_books_are_listed_newest_first_and_nothing_else(tmp_path):
+    told = json.dumps(dict.fromkeys(["finished", "headline", "status_words", "inputs", "pages"], ""))
     for period in ("2023-12", "2024-02", "2024-01"):
         (tmp_path / period).mkdir()
-        (tmp_path / period / "manifest.json").write_text("{}")
+        (tmp_path / period / "manifest.json").write_text(told)
+    (tmp_path / "2024-02-copy").mkdir()
+    (tmp_path / "2024-02-copy" / "manifest.json").write_text(told)
+    (tmp_path / "2024-03").mkdir()
+    (tmp_path / "2024-03" / "manifest.json").write_text("{}")
     (tmp_path / ".previous" / "2022-01").mkdir(parents=True)
     (tmp_path / ".previous" / "2022-01" / "manifest.json").write_text("{}")
     assert [book.period for book in published_books(tmp_path)] == ["2024-02", "2024-01", "2023-12"]
