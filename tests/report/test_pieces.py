@@ -21,7 +21,6 @@ from crm_analysis.report.pieces import (
     Alerts,
     Change,
     ChapterList,
-    Column,
     Drawing,
     Facts,
     Figure,
@@ -31,10 +30,10 @@ from crm_analysis.report.pieces import (
     Headline,
     Note,
     Spark,
-    Table,
     Tile,
     Tiles,
 )
+from crm_analysis.report.tables import Column, Table
 
 EVIL = "<script>alert(1)</script>\"'&{x}"
 DRAWING = Drawing(Markup('<svg role="img" aria-label="finding"></svg>'))

@@ -6,34 +6,30 @@ A notebook shows a piece as it will look; the book picks its bare fragment from 
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from datetime import date
-from pathlib import PurePosixPath
-from typing import Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import pandas as pd
 from markupsafe import Markup, escape
 
 from crm_analysis.errors import BookError
-from crm_analysis.messages import EN_DASH, _, count, day, money, number, percent
+from crm_analysis.messages import _
 from crm_analysis.report.templates import fill, scoped_style_sheet
+
+if TYPE_CHECKING:
+    from crm_analysis.report.tables import Table
 
 FRAGMENT = "application/vnd.crm-analysis.piece+html"
 """MIME type of a bare fragment, for the page that brings the style sheet itself."""
 
 Verdict = Literal["good", "bad", "flat"]
-Kind = Literal["text", "count", "number", "percent", "money", "day", "code", "spark", "status"]
 
 _MARKS = {"up": "▲", "down": "▼", "flat": "■"}
-_LEFT: frozenset[str] = frozenset({"text", "code", "status"})
 _ID = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 _LABELLED = re.compile(r'role="(?:img|list)" aria-label="[^"]*[^"\s][^"]*"')
-# Cents help to compare small amounts; in a column with larger ones they only add digits.
-_CENTS_BELOW = 1_000
 
 
-class Piece:
+class Piece(ABC):
     """What a page is made of: a fragment of HTML for the book, the same with its style for a notebook."""
 
     _template: ClassVar[str]
@@ -42,9 +38,9 @@ class Piece:
         """Return the fragment; the page brings the style sheet."""
         return fill(f"pieces/{self._template}.html.j2", piece=self)
 
+    @abstractmethod
     def plain(self) -> str:
         """Return one line of text for a terminal."""
-        raise NotImplementedError
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         fragment = str(self.html())
@@ -55,13 +51,15 @@ class Piece:
         }
 
 
-def _require(piece: str, **texts: str) -> None:
+def require(piece: str, **texts: str) -> None:
+    """Refuse a piece that leaves one of these texts empty."""
     empty = [name for name, text in texts.items() if not text.strip()]
     if empty:
         raise BookError(f"{piece}: {', '.join(empty)} must say something; a reader sees it.")
 
 
-def _require_id(name: str) -> None:
+def require_id(name: str) -> None:
+    """Refuse a name that cannot be an id on the page."""
     if not _ID.fullmatch(name):
         raise BookError(f"{name!r} cannot be the id of a piece: use letters, digits, - and _, beginning with a letter.")
 
@@ -142,7 +140,7 @@ class Spark(Piece):
 
     def __post_init__(self) -> None:
         """Refuse a line without a text alternative."""
-        _require("spark", label=self.label)
+        require("spark", label=self.label)
 
     def html(self, width: int = 132, height: int = 40) -> Markup:
         """Return the line, by default in the size of a tile."""
@@ -298,151 +296,6 @@ class Drawing(Piece):
         return str(Markup(found[0].split('aria-label="')[1][:-1]).unescape()) if found else ""
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table on the page.
-
-    Attributes
-    ----------
-    key : str
-        Column of the frame, or the name of its index.
-    title, unit : str
-        What stands in the header; with the unit "%" percentages are written without the sign.
-    kind : str
-        How values are written. "spark" cells hold `Spark`, "status" cells hold `Change`, all others raw values. A text
-        in a column of numbers stays as it is; in a column of texts a line break begins a small second line.
-    digits : int, optional
-        Decimals; by default 2 for numbers, 1 for percentages, cents for money when all amounts are small.
-    currency : str
-        Of a money column; "" writes amounts without a currency, which then belongs into `unit`.
-    sortable : bool
-        Whether a click on the header sorts by it.
-    """
-
-    key: str
-    title: str
-    unit: str = ""
-    kind: Kind = "number"
-    digits: int | None = None
-    currency: str = ""
-    sortable: bool = True
-
-    @property
-    def is_left(self) -> bool:
-        """Words stand left, numbers right."""
-        return self.kind in _LEFT
-
-    @property
-    def sort(self) -> Literal["text", "number", "no"]:
-        """How the script sorts by this column."""
-        if not self.sortable or self.kind == "spark":
-            return "no"
-        return "text" if self.is_left else "number"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell as the template writes it; `value` is the raw number the script sorts by."""
-
-    content: str
-    css: str = ""
-    value: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Table(Piece):
-    """A table whose caption states the finding; the first column heads the rows.
-
-    Attributes
-    ----------
-    name : str
-        Id on the page.
-    number : int
-        Of the table in its chapter; 0 leaves out the words "Table N."
-    finding, what : str
-        The caption: what to see, and what is listed.
-    frame : DataFrame
-        Raw values.
-    columns : tuple of Column
-        In the order shown.
-    total : mapping, optional
-        Raw values of the last line by column key; missing keys stay empty.
-    downloads : tuple of str
-        Addresses of the same table as files.
-    long : bool
-        Whether the table may break across sheets of paper.
-    """
-
-    name: str
-    number: int
-    finding: str
-    what: str
-    frame: pd.DataFrame
-    columns: tuple[Column, ...]
-    total: Mapping[str, object] | None = None
-    downloads: tuple[str, ...] = ()
-    long: bool = False
-
-    _template: ClassVar[str] = "table"
-
-    def __post_init__(self) -> None:
-        """Refuse a table without a name, a caption or one of its columns."""
-        _require_id(self.name)
-        _require(f"table {self.name}", finding=self.finding)
-        frame = self._flat()
-        lost = [column.key for column in self.columns if column.key not in frame]
-        if lost or not self.columns:
-            raise BookError(f"table {self.name}: the frame has no column {', '.join(lost) or 'at all'}.")
-
-    @property
-    def heading(self) -> str:
-        """The bold part of the caption."""
-        if not self.number:
-            return self.finding
-        return _("Table {n}. {finding}", n=self.number, finding=self.finding)
-
-    @property
-    def is_sortable(self) -> bool:
-        """Whether any header sorts."""
-        return len(self.frame) > 1 and any(column.sort != "no" for column in self.columns)
-
-    def rows(self) -> list[list[Cell]]:
-        """Return the body, row by row."""
-        frame = self._flat()
-        columns = [_cells(frame[column.key].tolist(), column) for column in self.columns]
-        return [list(row) for row in zip(*columns, strict=True)]
-
-    def total_row(self) -> list[Cell]:
-        """Return the last line; keys the total does not name stay empty."""
-        total = self.total or {}
-        return [self._total_cell(column, total) for column in self.columns]
-
-    def links(self) -> list[tuple[str, str]]:
-        """Return address and text of each download."""
-        name = _("table {n}", n=self.number) if self.number else self.name
-        kinds = [PurePosixPath(href).suffix.lstrip(".").upper() for href in self.downloads]
-        return [
-            (href, _("{table} as {kind}", table=name, kind=kind))
-            for href, kind in zip(self.downloads, kinds, strict=True)
-        ]
-
-    def plain(self) -> str:
-        """Return the bold part of the caption."""
-        return self.heading
-
-    def _flat(self) -> pd.DataFrame:
-        """Return the frame with a named index among its columns."""
-        named = [name for name in self.frame.index.names if name is not None and name not in self.frame]
-        return self.frame.reset_index(level=named) if named else self.frame
-
-    def _total_cell(self, column: Column, total: Mapping[str, object]) -> Cell:
-        if column.key not in total:
-            return Cell("")
-        # The digits of the body, so that the total lines up with what it adds.
-        digits = _digits(self._flat()[column.key].tolist(), column)
-        return _cell(total[column.key], column, digits)
-
-
 @dataclass(frozen=True, eq=False)
 class Figure(Piece):
     """A drawing with its caption and its note.
@@ -471,14 +324,14 @@ class Figure(Piece):
     what: str
     drawing: Drawing
     note: str
-    data: Table | None = None
+    data: "Table | None" = None
 
     _template: ClassVar[str] = "figure"
 
     def __post_init__(self) -> None:
         """Refuse a figure that does not say what it shows."""
-        _require_id(self.name)
-        _require(f"figure {self.name}", finding=self.finding, what=self.what, note=self.note)
+        require_id(self.name)
+        require(f"figure {self.name}", finding=self.finding, what=self.what, note=self.note)
 
     def plain(self) -> str:
         """Return number and finding."""
@@ -510,7 +363,7 @@ class Glossary(Piece):
     def __post_init__(self) -> None:
         """Refuse ids a link could not reach."""
         for name, *_rest in self.terms:
-            _require_id(name)
+            require_id(name)
 
     def plain(self) -> str:
         """Return the terms, one a line."""
@@ -542,67 +395,3 @@ class ChapterList(Piece):
     def plain(self) -> str:
         """Return the titles, one a line."""
         return "\n".join(title for _href, title, _question in self.items)
-
-
-def _cells(values: Sequence[object], column: Column) -> list[Cell]:
-    digits = _digits(values, column)
-    return [_cell(value, column, digits) for value in values]
-
-
-def _cell(value: object, column: Column, digits: int) -> Cell:
-    if column.kind == "spark":
-        return Cell(value.html(96, 24) if isinstance(value, Spark) else EN_DASH)
-    if column.kind == "status":
-        return Cell(fill("pieces/status.html.j2", piece=value) if isinstance(value, Change) else EN_DASH, "l nb")
-    if _is_missing(value):
-        return Cell(EN_DASH, "l" if column.is_left else "", None if column.is_left else "")
-    if column.kind == "code":
-        return Cell(Markup("<code>{}</code>").format(value), "l")
-    if column.kind == "text":
-        first, _break, rest = str(value).partition("\n")
-        return Cell(Markup("{}<small>{}</small>").format(first, rest) if rest else first, "l")
-    if isinstance(value, str):
-        return Cell(value)
-    if column.kind == "day":
-        on = cast(date, value)
-        return Cell(day(on), "nb", str(on.toordinal()))
-    amount = float(cast(float, value))
-    return Cell(_written(amount, column, digits), "", _sort_value(amount))
-
-
-def _written(amount: float, column: Column, digits: int) -> str:
-    match column.kind:
-        case "count":
-            return count(amount)
-        case "percent" if column.unit == "%":
-            return number(amount * 100, digits)
-        case "percent":
-            return percent(amount, digits)
-        case "money" if column.currency:
-            return money(amount, column.currency, digits)
-        case _:
-            return number(amount, digits)
-
-
-def _digits(values: Sequence[object], column: Column) -> int:
-    """Return the decimals of a whole column, so that its numbers line up."""
-    if column.digits is not None:
-        return column.digits
-    if column.kind == "money":
-        amounts = [abs(float(cast(float, value))) for value in values if not (_is_missing(value) or _is_word(value))]
-        return 2 if all(amount < _CENTS_BELOW for amount in amounts) else 0
-    return {"count": 0, "percent": 1}.get(column.kind, 2)
-
-
-def _is_word(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or bool(pd.isna(cast(Any, value)))
-
-
-def _sort_value(amount: float) -> str:
-    if math.isinf(amount):
-        return "Infinity" if amount > 0 else "-Infinity"
-    return f"{amount:.12g}"

@@ -9,8 +9,9 @@ from crm_analysis.periods import Horizon, horizon_in_units
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.concentration_curve import concentration_curve
 from crm_analysis.report.figures.equity_history import equity_history
-from crm_analysis.report.pieces import Alert, Alerts, Column, Figure, Headline, Note, Table
+from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Note
 from crm_analysis.report.stories.wording import contents_words, horizon_words, terms_words
+from crm_analysis.report.tables import Column, Table
 from crm_analysis.scorecard import Scorecard, build_scorecard
 from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_grid
 from crm_analysis.value.interval import Interval

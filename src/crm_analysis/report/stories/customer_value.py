@@ -12,8 +12,9 @@ from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.spend_distribution import spend_distribution
 from crm_analysis.report.figures.value_by_tenth import value_by_tenth
 from crm_analysis.report.figures.value_matrix import value_matrix
-from crm_analysis.report.pieces import Alert, Alerts, Column, Figure, Glossary, Headline, Note, Table
+from crm_analysis.report.pieces import Alert, Alerts, Figure, Glossary, Headline, Note
 from crm_analysis.report.stories.wording import horizon_words, terms_words
+from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.concentration import Concentration, value_by_history, value_concentration
 from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.period import PeriodValuation, value_period

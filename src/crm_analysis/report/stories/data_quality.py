@@ -12,7 +12,8 @@ from crm_analysis.messages import _, count, day, missing, money, month_of, perce
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.monthly_activity import monthly_activity as draw_monthly_activity
 from crm_analysis.report.figures.row_funnel import row_funnel
-from crm_analysis.report.pieces import Alert, Alerts, Column, Figure, Headline, Note, Table
+from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Note
+from crm_analysis.report.tables import Column, Table
 
 # A log is one group of customers when all of them joined in this part of it, and none in so many last months.
 _FIRST_PART, _QUIET_MONTHS = 1 / 3, 3

@@ -7,7 +7,8 @@ from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.purchase_tracking import purchase_tracking
 from crm_analysis.report.figures.purchases_by_frequency import purchases_by_frequency
 from crm_analysis.report.figures.style import MIDDLE
-from crm_analysis.report.pieces import Column, Figure, Table
+from crm_analysis.report.pieces import Figure
+from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.backtest import Backtest
 
 

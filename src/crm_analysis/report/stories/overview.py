@@ -26,19 +26,18 @@ from crm_analysis.report.pieces import (
     Alerts,
     Change,
     ChapterList,
-    Column,
     Figure,
     Finding,
     Findings,
     Headline,
     Spark,
-    Table,
     Tile,
     Tiles,
 )
 from crm_analysis.report.stories.customer_value import tenths_figure
 from crm_analysis.report.stories.forecast_test import tracking_figure
 from crm_analysis.report.stories.wording import horizon_words
+from crm_analysis.report.tables import Column, Table
 from crm_analysis.scorecard import INDICATORS, Indicator, Scorecard, Verdict, indicator
 from crm_analysis.value.interval import Interval
 
