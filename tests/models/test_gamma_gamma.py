@@ -162,3 +162,18 @@ def test_gradient_is_that_of_the_log_likelihood(p, q, v, x, m):
         numeric = (up - down) / (2 * step[position])
         rounding = 1e-10 * (abs(up) + x * p) / step[position]
         assert score[0, position] == pytest.approx(numeric, rel=1e-4, abs=1e-6 + rounding)
+
+
+EDGES = np.array([0.0, 10, 20, 30, 50, 100, np.inf])
+
+
+def test_shares_of_the_spend_distribution_add_up_to_one(fit, cdnow_summary):
+    table = fit.spend_distribution(cdnow_summary, EDGES)
+    assert table[["observed", "expected"]].sum().tolist() == pytest.approx([1, 1])
+
+
+def test_the_spend_distribution_is_that_of_the_model_on_data_of_the_model():
+    base = simulated(PUBLISHED, 20_000, seed=9)
+    table = GammaGammaFit.from_params(PUBLISHED, time_unit="").spend_distribution(base, EDGES)
+    chance = np.sqrt(table["expected"] * (1 - table["expected"]) / 20_000)
+    assert ((table["observed"] - table["expected"]).abs() < 4 * chance).all()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crm_analysis.models.bgnbd import fit_bgnbd
 from crm_analysis.models.gamma_gamma import fit_gamma_gamma
-from crm_analysis.value.concentration import gini, value_concentration
+from crm_analysis.value.concentration import gini, value_by_history, value_concentration
 from crm_analysis.value.lifetime_value import lifetime_value
 
 
@@ -60,3 +60,29 @@ def test_gini_is_half_the_mean_difference_over_the_mean(amounts):
     array = np.array(amounts)
     by_pairs = np.abs(array[:, None] - array[None, :]).mean() / (2 * array.mean())
     assert gini(pd.Series(array)) == pytest.approx(by_pairs, abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def cdnow_values(cdnow_customers):
+    return lifetime_value(
+        fit_bgnbd(cdnow_customers), fit_gamma_gamma(cdnow_customers), cdnow_customers,
+        horizon="24 months", annual_discount_rate=0.10, margin=0.30,
+    )  # fmt: skip
+
+
+def test_cells_by_history_hold_every_customer_and_all_value(cdnow_values):
+    mean_value, customers = value_by_history(cdnow_values)
+    assert customers.to_numpy().sum() == 23_570
+    assert np.nansum(mean_value.to_numpy() * customers.to_numpy()) == pytest.approx(cdnow_values.total)
+
+
+def test_cells_by_history_without_customers_are_missing(cdnow_values):
+    mean_value, customers = value_by_history(cdnow_values)
+    np.testing.assert_array_equal(mean_value.isna().to_numpy(), (customers == 0).to_numpy())
+
+
+def test_cells_by_history_are_as_in_the_mock_up(cdnow_values):
+    mean_value, customers = value_by_history(cdnow_values)
+    assert customers.loc["10+", "0–30"] == 432
+    assert mean_value.loc["10+", "0–30"] == pytest.approx(240, rel=0.01)
+    assert customers.loc["0", "366+"] == 12_054

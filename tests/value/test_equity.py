@@ -11,7 +11,7 @@ from crm_analysis.errors import SettingsError
 from crm_analysis.models import bgnbd
 from crm_analysis.models.bgnbd import BGNBDParams, fit_bgnbd
 from crm_analysis.models.gamma_gamma import GammaGammaParams, fit_gamma_gamma
-from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_history
+from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_grid, equity_history
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
 
 TERMS = {"horizon": "24 months", "annual_discount_rate": 0.10, "margin": 0.30}
@@ -123,3 +123,14 @@ def test_history_values_the_log_as_it_stood_then(cdnow, cdnow_customers):
     history = equity_history(cdnow, dates=[date(1998, 5, 31), date(1998, 6, 30)], like=values)
     assert history.loc[date(1998, 6, 30), "equity"] == pytest.approx(values.total)
     assert history.loc[date(1998, 5, 31), "equity"] == pytest.approx(421_624, rel=5e-4)  # the mock-up's May
+
+
+def test_the_grid_holds_the_valuation_itself(values):
+    grid = equity_grid(values, horizons=["12 months", "24 months", None], annual_discount_rates=[0.05, 0.10])
+    assert grid.loc["24 months", 0.10] == pytest.approx(values.total)
+
+
+def test_the_grid_rises_with_the_horizon_and_falls_with_the_rate(values):
+    grid = equity_grid(values, horizons=["12 months", "24 months", None], annual_discount_rates=[0.05, 0.10])
+    assert (grid.diff().iloc[1:] > 0).all(axis=None)
+    assert (grid[0.05] > grid[0.10]).all()

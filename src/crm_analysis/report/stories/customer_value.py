@@ -13,7 +13,7 @@ from crm_analysis.report.figures.spend_distribution import spend_distribution
 from crm_analysis.report.figures.value_by_tenth import value_by_tenth
 from crm_analysis.report.figures.value_matrix import value_matrix
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Glossary, Headline, Note
-from crm_analysis.report.stories.wording import horizon_words, terms_words
+from crm_analysis.report.stories.wording import horizon_words, tenth_words, terms_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.concentration import Concentration, value_by_history, value_concentration
 from crm_analysis.value.lifetime_value import CustomerValues
@@ -125,10 +125,7 @@ def tenths_table(chapter: Chapter, concentration: Concentration) -> Table:
     """Give the numbers behind the tenths."""
     tenths = concentration.tenths
     frame = tenths.reset_index()
-    frame["label"] = [
-        _("Top tenth") if tenth == 1 else _("Last tenth") if tenth == 10 else number(tenth, 0)
-        for tenth in frame["tenth"]
-    ]
+    frame["label"] = [tenth_words(tenth) for tenth in frame["tenth"]]
     mean = {
         column: float(np.average(tenths[column], weights=tenths["customers"]))
         for column in ("expected_purchases", "expected_spend", "orders")

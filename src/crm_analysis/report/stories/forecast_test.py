@@ -8,6 +8,7 @@ from crm_analysis.report.figures.purchase_tracking import purchase_tracking
 from crm_analysis.report.figures.purchases_by_frequency import purchases_by_frequency
 from crm_analysis.report.figures.style import MIDDLE
 from crm_analysis.report.pieces import Figure
+from crm_analysis.report.stories.wording import tenth_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.backtest import Backtest
 
@@ -92,6 +93,7 @@ def tracking_figure(
 def deciles_table(chapter: Chapter, proof: Backtest) -> Table:
     """Say whether those expected to buy most did buy most."""
     frame = proof.by_decile.reset_index()
+    frame["label"] = [tenth_words(tenth) for tenth in frame["decile"]]
     total = {
         column: float((frame[column] * frame["customers"]).sum() / frame["customers"].sum())
         for column in ("actual", "expected")
@@ -110,12 +112,12 @@ def deciles_table(chapter: Chapter, proof: Backtest) -> Table:
         what=_("Customers ranked by expected purchases in the held-out time; purchases per customer."),
         frame=frame,
         columns=(
-            Column("decile", _("Tenth"), kind="count", sortable=False),
+            Column("label", _("Tenth"), kind="text", sortable=False),
             Column("customers", _("Customers"), kind="count"),
             Column("expected", _("Expected"), _("purchases, each"), digits=2),
             Column("actual", _("Actual"), _("purchases, each"), digits=2),
         ),
-        total={"decile": _("All"), "customers": frame["customers"].sum(), **total},
+        total={"label": _("All"), "customers": frame["customers"].sum(), **total},
     )
 
 

@@ -1,6 +1,6 @@
 """Words that several chapters share."""
 
-from crm_analysis.messages import N_, _, rate
+from crm_analysis.messages import N_, _, number, rate
 from crm_analysis.periods import Horizon, horizon_text
 from crm_analysis.value.interval import Interval
 from crm_analysis.value.lifetime_value import Assumptions
@@ -8,6 +8,11 @@ from crm_analysis.value.lifetime_value import Assumptions
 UNITS = (
     N_("day"), N_("days"), N_("week"), N_("weeks"), N_("month"), N_("months"), N_("year"), N_("years"),
 )  # fmt: skip
+
+
+def tenth_words(tenth: int) -> str:
+    """Name a tenth of the customers: top, 2 to 9, last."""
+    return _("Top tenth") if tenth == 1 else _("Last tenth") if tenth == 10 else number(tenth, 0)
 
 
 def contents_words(interval: Interval) -> str:
