@@ -22,7 +22,11 @@ class Published:
     """The published figures by id; `check` compares with the tolerance that belongs to them."""
 
     def __init__(self) -> None:
-        self._figures = tomllib.loads((TESTS / "reference" / "value.toml").read_text())
+        self._figures: dict[str, dict] = {}
+        for path in sorted((TESTS / "reference").glob("*.toml")):
+            figures = tomllib.loads(path.read_text())
+            assert not figures.keys() & self._figures.keys(), f"{path.name} repeats an id"
+            self._figures |= figures
 
     def __getitem__(self, figure: str) -> dict:
         return self._figures[figure]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     )
     from crm_analysis.models.bgnbd import BGNBDFit, fit_bgnbd
     from crm_analysis.models.gamma_gamma import GammaGammaFit, fit_gamma_gamma, spend_frequency_correlation
+    from crm_analysis.models.mbgnbd import MBGNBDFit, fit_mbgnbd
+    from crm_analysis.models.nbd import NBDFit, fit_nbd
+    from crm_analysis.models.pareto_nbd import ParetoNBDFit, fit_pareto_nbd
     from crm_analysis.report.book import Book, build_book
     from crm_analysis.settings import DoorRules, Settings, TransactionColumns, load_settings
     from crm_analysis.value.backtest import Backtest, backtest
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.forecast import Forecast, forecast_purchases
     from crm_analysis.value.interval import Interval
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+    from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
 
 __all__ = [
     "BGNBDFit",
@@ -37,6 +41,9 @@ __all__ = [
     "Forecast",
     "GammaGammaFit",
     "Interval",
+    "MBGNBDFit",
+    "NBDFit",
+    "ParetoNBDFit",
     "Settings",
     "TransactionColumns",
     "Transactions",
@@ -46,15 +53,20 @@ __all__ = [
     "equity_history",
     "fit_bgnbd",
     "fit_gamma_gamma",
+    "fit_mbgnbd",
+    "fit_nbd",
+    "fit_pareto_nbd",
     "forecast_purchases",
     "lifetime_value",
     "load_cdnow",
     "load_cdnow_sample",
     "load_settings",
+    "purchase_intervals",
     "read_transactions",
     "spend_frequency_correlation",
     "split_calibration_holdout",
     "summarize_customers",
+    "total_purchases_interval",
     "value_concentration",
 ]
 
@@ -70,6 +82,10 @@ _HOMES = {
     ),
     "crm_analysis.models.bgnbd": ("BGNBDFit", "fit_bgnbd"),
     "crm_analysis.models.gamma_gamma": ("GammaGammaFit", "fit_gamma_gamma", "spend_frequency_correlation"),
+    "crm_analysis.models.mbgnbd": ("MBGNBDFit", "fit_mbgnbd"),
+    "crm_analysis.models.nbd": ("NBDFit", "fit_nbd"),
+    "crm_analysis.models.pareto_nbd": ("ParetoNBDFit", "fit_pareto_nbd"),
+    "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
     "crm_analysis.report.book": ("Book", "build_book"),
     "crm_analysis.settings": ("DoorRules", "Settings", "TransactionColumns", "load_settings"),
     "crm_analysis.value.backtest": ("Backtest", "backtest"),

@@ -4,6 +4,8 @@ Each class carries the exit code of the command line, so that a scheduler sees t
 0 done, 1 run failed, 2 wrong usage or settings, 3 data refused.
 """
 
+import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -36,6 +38,15 @@ class BookError(CrmAnalysisError):
 
 class EstimationWarning(UserWarning):
     """An estimate that is doubtful but usable. The message says why and what to try."""
+
+
+def warn_of_doubt(message: str) -> None:
+    """Issue an `EstimationWarning` at the line of the caller who asked for the estimate, outside this package."""
+    package, level = __name__.partition(".")[0], 2
+    frame = sys._getframe(1)  # whom stacklevel=2 points at
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, EstimationWarning, stacklevel=level)
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def test_fit_recovers_simulated_parameters(truth):
 def test_gradient_is_that_of_the_log_likelihood():
     x, t_x, T = np.array([0.0, 1, 5, 300]), np.array([0.0, 3, 20, 38]), np.array([40.0, 40, 30, 40])
     params = np.array([0.25, 4, 0.8, 0.9])
-    _, score = bgnbd._log_likelihood_and_score(BGNBDParams(*params), x, t_x, T)
+    _, score = bgnbd.log_likelihood_and_score(BGNBDParams(*params), x, t_x, T)
     for position in range(4):
         step = np.zeros(4)
         step[position] = 1e-6 * params[position]
@@ -358,7 +358,7 @@ def test_purchases_to_come_grow_with_the_horizon_and_shrink_with_the_rate(r, alp
 def test_log_likelihood_and_gradient_are_always_finite(r, alpha, a, b, x, share, T):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        value, score = bgnbd._log_likelihood_and_score(
+        value, score = bgnbd.log_likelihood_and_score(
             BGNBDParams(r, alpha, a, b), *history(x, share * T if x else 0, T)
         )
     assert np.isfinite(value).all()

@@ -154,7 +154,7 @@ def test_expected_spend_lies_between_the_customers_mean_and_the_populations(p, q
 @given(p=positive, q=positive, v=positive, x=st.integers(1, 5_000), m=st.floats(0.01, 1e5))
 def test_gradient_is_that_of_the_log_likelihood(p, q, v, x, m):
     params, at = np.array([p, q, v]), (np.array([float(x)]), np.array([m]))
-    _, score = gamma_gamma._log_likelihood_and_score(GammaGammaParams(*params), *at)
+    _, score = gamma_gamma.log_likelihood_and_score(GammaGammaParams(*params), *at)
     for position in range(3):
         step = np.zeros(3)
         step[position] = 1e-5 * params[position]

@@ -7,12 +7,20 @@ import pandas as pd
 import pytest
 
 from crm_analysis.data.sources import read_transactions
-from crm_analysis.data.summaries import summarize_customers
+from crm_analysis.data.summaries import split_calibration_holdout, summarize_customers
 from crm_analysis.errors import DataError
 from crm_analysis.models import bgnbd
 from crm_analysis.models.bgnbd import BGNBDParams
-from crm_analysis.value.backtest import as_often_as_before, backtest, only_recent_buyers
-from crm_analysis.value.forecast import forecast_purchases
+from crm_analysis.value.backtest import backtest
+from crm_analysis.value.forecast import CANDIDATES, forecast_purchases
+from crm_analysis.value.naive_rules import (
+    NAIVE_RULES,
+    KnownPast,
+    as_often_as_before,
+    mean_of_the_cohort,
+    only_recent_buyers,
+    same_as_last_period,
+)
 
 ORIGIN = date(1997, 9, 30)
 
@@ -48,8 +56,8 @@ def test_customers_of_cdnow_bought_a_sixth_more_than_expected(proof):
     assert proof.shortfall == pytest.approx(0.167, abs=0.005)
 
 
-def test_both_naive_rules_stand_beside_the_model(proof):
-    assert set(proof.scorecard.loc[ORIGIN].index) == {"BG/NBD", "as often as before", "only recent buyers"}
+def test_the_naive_rules_stand_beside_the_model(proof):
+    assert set(proof.scorecard.loc[ORIGIN].index) == {"BG/NBD", *NAIVE_RULES}
 
 
 def test_the_naive_rule_expects_what_the_mock_up_says(proof):
@@ -63,7 +71,7 @@ def test_the_model_misses_single_customers_by_less_than_the_naive_rule(proof):
 
 
 def test_every_table_holds_every_customer_and_every_purchase(proof):
-    for table in (proof.by_decile, proof.by_frequency):
+    for table in (proof.by_decile, proof.by_frequency, proof.by_recency):
         assert table["customers"].sum() == 23_570
         assert (table["customers"] * table["actual"]).sum() == pytest.approx(proof.actual)
         assert (table["customers"] * table["expected"]).sum() == pytest.approx(proof.expected)
@@ -126,16 +134,77 @@ def test_a_held_out_time_beyond_the_log_is_refused(cdnow):
         backtest(cdnow, origins=[date(1998, 6, 1)], horizon="39 weeks")
 
 
-def test_as_often_as_before_continues_the_observed_rate(cdnow_customers):
-    frame = cdnow_customers.frame
+@pytest.fixture(scope="module")
+def past(cdnow):
+    split = split_calibration_holdout(cdnow, calibration_end=ORIGIN, as_of=ORIGIN + timedelta(weeks=10))
+    return KnownPast(split.calibration, split.last_period, split.holdout_length)
+
+
+def test_as_often_as_before_continues_the_observed_rate(past):
+    frame = past.customers.frame
     expected = frame["frequency"] / frame["T"] * 10
-    pd.testing.assert_series_equal(as_often_as_before(cdnow_customers, 10.0), expected, check_names=False)
+    pd.testing.assert_series_equal(as_often_as_before(past), expected, check_names=False)
 
 
-def test_only_recent_buyers_gives_nothing_to_the_silent(cdnow_customers):
-    frame = cdnow_customers.frame
+def test_only_recent_buyers_gives_nothing_to_the_silent(past):
+    frame = past.customers.frame
     silent = (frame["T"] - frame["recency"]) * 7 > 90
-    assert (only_recent_buyers(cdnow_customers, 10.0)[silent] == 0).all()
+    assert (only_recent_buyers(past)[silent] == 0).all()
+
+
+def test_same_as_last_period_repeats_the_purchases_of_the_weeks_before(past, cdnow):
+    before = summarize_customers(cdnow, as_of=ORIGIN - timedelta(weeks=10)).frame["frequency"]
+    now = past.customers.frame["frequency"]
+    pd.testing.assert_series_equal(
+        same_as_last_period(past), (now - before.reindex(now.index, fill_value=0)).astype(float), check_names=False
+    )
+
+
+def test_the_mean_of_the_cohort_is_one_rate_for_all_who_joined_in_a_month(past):
+    expected = mean_of_the_cohort(past)
+    frame = past.customers.frame
+    january = frame["first_purchase"].dt.month == 1
+    rate = frame.loc[january, "frequency"].sum() / frame.loc[january, "T"].sum()
+    np.testing.assert_allclose(expected[january], 10 * rate)
+
+
+# --- several models ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def contest(cdnow):
+    origins = [ORIGIN - timedelta(weeks=9), ORIGIN]
+    return backtest(cdnow, origins=origins, horizon="39 weeks", models=CANDIDATES, draws=40)
+
+
+def test_all_models_are_tested_on_all_dates_beside_the_naive_rules(contest):
+    assert len(contest.scorecard) == 2 * (len(CANDIDATES) + len(NAIVE_RULES))
+    assert list(contest.comparison.index) == [*CANDIDATES, *NAIVE_RULES]
+
+
+def test_the_first_model_stays_where_no_other_is_clearly_better(contest):
+    assert contest.model_name == "BG/NBD"
+    assert (contest.comparison["ahead"].drop("BG/NBD").dropna() < 2).all()
+    assert "BG/NBD" in contest.choice() and "2 earlier dates" in contest.choice()
+
+
+def test_a_clearly_better_model_takes_the_first_place(cdnow):
+    proof = backtest(cdnow, origins=[ORIGIN], horizon="39 weeks", models=["NBD", "BG/NBD"], draws=20)
+    assert proof.model_name == "BG/NBD"
+    assert "BG/NBD was chosen out of 2 models" in proof.choice()
+    assert proof.by_decile["expected"].mul(proof.by_decile["customers"]).sum() == pytest.approx(proof.expected)
+
+
+def test_one_model_alone_needs_no_words_of_choice(proof):
+    assert proof.choice() == ""
+
+
+def test_ranges_of_single_customers_cover_at_about_their_rate(contest):
+    assert contest.comparison.loc[list(CANDIDATES), "coverage"].between(0.85, 0.92).all()
+
+
+def test_places_in_the_forecast_distribution_add_up_to_all_customers(contest):
+    assert contest.probability_transform["share"].sum() == pytest.approx(1)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +222,7 @@ def test_the_forecast_total_lies_in_its_interval(forecast):
 
 def test_the_forecast_carries_its_proof_and_says_so(forecast):
     assert forecast.backtest.origin == date(1998, 6, 30) - timedelta(weeks=39)
-    assert "BG/NBD" in forecast.method
+    assert "BG/NBD was the best of 3 models" in forecast.method
     assert forecast.backtest.verdict() in forecast.method
 
 
@@ -164,6 +233,6 @@ def test_the_model_answers_the_methods_of_a_fit(forecast):
 
 def test_the_log_after_the_as_of_date_does_not_change_the_forecast(cdnow):
     log = read_transactions(cdnow.table.execute().assign(amount=lambda f: f["amount"].astype(float)))
-    early = forecast_purchases(log, as_of=date(1998, 3, 31), horizon=26, draws=20)
-    cut = forecast_purchases(log.until(date(1998, 3, 31)), as_of=date(1998, 3, 31), horizon=26, draws=20)
+    how = {"as_of": date(1998, 3, 31), "horizon": 26, "models": ["BG/NBD"], "draws": 10}
+    early, cut = (forecast_purchases(source, **how) for source in (log, log.until(date(1998, 3, 31))))
     pd.testing.assert_series_equal(early.expected, cut.expected)

@@ -42,12 +42,15 @@ class CalibrationHoldout:
     holdout : DataFrame, index customer_id
         The same customers: `purchases` (repeat purchases after the calibration date, up to the as-of date) and `spend`
         (what these brought in).
+    last_period : Series, index customer_id
+        The same customers: repeat purchases in the time before the calibration date that is as long as the holdout.
     holdout_length : float
         From the calibration date to the as-of date, in the summary's time unit.
     """
 
     calibration: CustomerSummary
     holdout: pd.DataFrame
+    last_period: pd.Series
     holdout_length: float
 
 
@@ -142,11 +145,21 @@ def split_calibration_holdout(
     seen = _seen_by(transactions, day)
     calibration = summarize_customers(seen, as_of=known_until, time_unit=time_unit)
     days = customer_days(seen)
-    later = days.filter(days.order_date > known_until)
-    holdout = later.group_by("customer_id").agg(purchases=later.count(), spend=later.amount.sum().cast(float))
-    followed = holdout.to_pandas().set_index("customer_id").reindex(calibration.frame.index, fill_value=0)
+    start = known_until - (day - known_until)
+    around = days.filter(days.order_date > start)
+    is_later = around.order_date > known_until
+    counts = around.group_by("customer_id").agg(
+        purchases=is_later.sum(),
+        spend=around.amount.sum(where=is_later).cast(float).fill_null(0.0),
+        before=(~is_later).sum(),
+    )
+    table = counts.to_pandas().set_index("customer_id").reindex(calibration.frame.index, fill_value=0)
+    # The first purchase starts the clock and is not a repeat purchase.
+    first_in_it = pd.to_datetime(calibration.frame["first_purchase"]) > pd.Timestamp(start)
+    last_period = (table["before"] - first_in_it).astype("int64").rename("last_period")
+    holdout = table[["purchases", "spend"]].astype({"purchases": "int64", "spend": "float64"})
     length = (day - known_until).days / DAYS_PER_UNIT[time_unit]
-    return CalibrationHoldout(calibration, followed.astype({"purchases": "int64", "spend": "float64"}), length)
+    return CalibrationHoldout(calibration, holdout, last_period, length)
 
 
 def _seen_by(transactions: Any, as_of: date) -> Transactions:

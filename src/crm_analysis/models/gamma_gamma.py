@@ -5,20 +5,20 @@ Gamma(p, nu), the nu of customers are Gamma(q, v). The model takes spend to be i
 buys, which `spend_frequency_correlation` puts to the test.
 """
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import betainc, gammaln, psi
 
 from crm_analysis.data.summaries import CustomerSummary
-from crm_analysis.errors import DataError, EstimationWarning
+from crm_analysis.errors import DataError, warn_of_doubt
 from crm_analysis.messages import _, number
-from crm_analysis.models.fit import Fit, case_weights
-from crm_analysis.models.histories import Floats, Integers, distinct_rows
-from crm_analysis.models.likelihood import maximize_likelihood
+from crm_analysis.models.covariates import Covariates
+from crm_analysis.models.fit import Fit, Params
+from crm_analysis.models.histories import Floats, Integers
 
 # Shared variance of 4%: beyond it the spend of frequent buyers differs enough to matter for the total.
 _TENABLE_CORRELATION = 0.2
@@ -52,13 +52,13 @@ def log_likelihood(params: GammaGammaParams, frequency: Floats, monetary_value: 
     ----------
     FH, eq. 1a.
     """
-    return _log_likelihood_and_score(params, frequency, monetary_value)[0]
+    return log_likelihood_and_score(params, frequency, monetary_value)[0]
 
 
-def _log_likelihood_and_score(
+def log_likelihood_and_score(
     params: GammaGammaParams, frequency: Floats, monetary_value: Floats
 ) -> tuple[Floats, Floats]:
-    """Log-likelihood and its gradient in (p, q, v), per customer."""
+    """Log-likelihood of each customer's mean purchase value and its gradient in (p, q, v), shape (n_customers, 3)."""
     p, q, v = params
     x, m = np.asarray(frequency, float), np.asarray(monetary_value, float)
     log_scale = np.log(v + x * m)
@@ -195,11 +195,21 @@ class GammaGammaFit(Fit):
         """Mean purchase value over all customers, in currency; infinite for q <= 1."""
         return population_mean(self.params)
 
+    @classmethod
+    def data(cls, customers: CustomerSummary) -> tuple[tuple[Floats, ...], NDArray[np.bool_]]:
+        """Return number and mean value of the repeat purchases, of the customers who have any."""
+        return _observed_spend(customers), _has_spend(customers)
+
+    @classmethod
+    def log_likelihood_and_score(cls, params: Params, *columns: Floats) -> tuple[Floats, Floats]:
+        """Log-likelihood of each mean and its gradient in the parameters."""
+        return log_likelihood_and_score(params, *columns)
+
     def expected_spend(self, customers: CustomerSummary) -> pd.Series:
         """Expected value of each customer's next purchase; the population's mean where no repeat spend was seen."""
         frame = customers.frame
         values = expected_spend(
-            self.params, customers.monetary_count.to_numpy(float), frame["monetary_value"].to_numpy(float)
+            self.params_of(customers), customers.monetary_count.to_numpy(float), frame["monetary_value"].to_numpy(float)
         )
         return pd.Series(values, index=frame.index, name="expected_spend")
 
@@ -218,9 +228,11 @@ class GammaGammaFit(Fit):
         DataFrame, one row a class
             left, right (currency); observed, expected (shares of customers, both adding up to 1).
         """
-        x, m = _observed_spend(customers)
+        seen = replace(customers, frame=customers.frame[_has_spend(customers)])
+        x, m = _observed_spend(seen)
         observed = np.histogram(m, bins=edges)[0] / len(m)
-        below = probability_of_mean_below(self.params, x[:, None], edges[None, :]).mean(axis=0)
+        p, q, v = (np.reshape(value, (-1, 1)) for value in self.params_of(seen))
+        below = probability_of_mean_below(self.params_type(p, q, v), x[:, None], edges[None, :]).mean(axis=0)
         return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "observed": observed, "expected": np.diff(below)})
 
     def simulate_spend(self, customers: CustomerSummary, buyer: Integers, rng: np.random.Generator) -> Floats:
@@ -240,14 +252,20 @@ class GammaGammaFit(Fit):
         array, shape (n_purchases,)
             Currency. Given the history nu ~ Gamma(q + p x, v + x m), and each purchase is Gamma(p, nu).
         """
-        p, q, v = self.params
+        p, q, v = self.params_of(customers)
         x = customers.monetary_count.to_numpy(float)
         paid = x * np.nan_to_num(customers.frame["monetary_value"].to_numpy(float))
         nu = rng.gamma(q + p * x) / (v + paid)
         return rng.gamma(p, size=len(buyer)) / nu[buyer]
 
 
-def fit_gamma_gamma(customers: CustomerSummary, *, weights: pd.Series | Floats | None = None) -> GammaGammaFit:
+def fit_gamma_gamma(
+    customers: CustomerSummary,
+    *,
+    weights: pd.Series | Floats | None = None,
+    spend: Covariates = None,
+    penalty: float = 0.0,
+) -> GammaGammaFit:
     """Estimate the Gamma-Gamma by maximum likelihood, from the customers with an observed repeat spend.
 
     Parameters
@@ -256,6 +274,10 @@ def fit_gamma_gamma(customers: CustomerSummary, *, weights: pd.Series | Floats |
         With monetary_value (missing, not zero, where no repeat spend was seen); the others are left out here.
     weights : Series or array, shape (n_customers,), optional
         Case weights of all customers, >= 0.
+    spend : str or sequence of str, optional
+        Covariates of the mean purchase value: formula text or names of columns; v_i = v exp(gamma'z).
+    penalty : float
+        Weight of the squared coefficients (for a covariate in standard deviations) in the log-likelihood, >= 0.
 
     Returns
     -------
@@ -264,7 +286,7 @@ def fit_gamma_gamma(customers: CustomerSummary, *, weights: pd.Series | Floats |
     Raises
     ------
     DataError
-        When fewer than four customers have a repeat spend.
+        When fewer than four customers have a repeat spend, or a covariate is missing.
 
     Warns
     -----
@@ -272,20 +294,22 @@ def fit_gamma_gamma(customers: CustomerSummary, *, weights: pd.Series | Floats |
         When q <= 1 (the mean spend of the population is infinite), when spend and frequency are correlated, or from
         the optimiser.
     """
-    x, m = _observed_spend(customers)
     correlation = spend_frequency_correlation(customers)  # refuses a base too small
-    case = case_weights(weights, len(customers.frame))
-    rows = distinct_rows(x, m, weights=None if case is None else case[_has_spend(customers)])
-    mean = float(rows.counts @ rows.columns[1] / rows.counts.sum())
-    maximum = maximize_likelihood(
-        lambda values: _log_likelihood_and_score(GammaGammaParams(*values), *rows.columns),
-        names=GammaGammaParams._fields,
-        starts=[(p, q, mean * (q - 1) / p) for p, q in [(5.0, 4.0), (1.0, 2.0)]],
-        counts=rows.counts,
+
+    def starts(columns: tuple[Floats, ...], counts: Floats) -> list[tuple[float, float, float]]:
+        mean = float(counts @ columns[1] / counts.sum())
+        return [(p, q, mean * (q - 1) / p) for p, q in [(5.0, 4.0), (1.0, 2.0)]]
+
+    fit = GammaGammaFit.estimate_from(
+        GammaGammaFit.from_params((1.0, 1.0, 1.0), time_unit=""),
+        starts,
+        customers,
+        weights=weights,
+        effects=[("spend", {"v": 1.0}, spend)],
+        penalty=penalty,
     )
-    fit = GammaGammaFit.from_maximum(maximum, number_of_customers=float(rows.counts.sum()), time_unit="")
     for doubt in _doubts(fit, correlation):
-        warnings.warn(doubt, EstimationWarning, stacklevel=2)
+        warn_of_doubt(doubt)
         fit = replace(fit, advice=(*fit.advice, doubt))
     return fit
 

@@ -23,11 +23,14 @@ class Distinct:
         For each given row the position of its distinct row.
     counts : array, shape (n_distinct,)
         How many given rows (or how much weight) each distinct row stands for.
+    first : array, shape (n_distinct,)
+        For each distinct row the position of a given row that equals it.
     """
 
     columns: tuple[Floats, ...]
     inverse: Integers
     counts: Floats
+    first: Integers
 
 
 def distinct_rows(*columns: Floats, weights: Floats | None = None) -> Distinct:
@@ -49,14 +52,21 @@ def distinct_rows(*columns: Floats, weights: Floats | None = None) -> Distinct:
     inverse[order] = np.cumsum(starts) - 1
     kept = ordered[starts]
     counts = np.bincount(inverse, weights=weights, minlength=len(kept)).astype(np.float64)
-    return Distinct(tuple(kept.T), inverse, counts)
+    return Distinct(tuple(kept.T), inverse, counts, order[starts])
 
 
-def once_per_distinct_row(function: Callable[..., Floats], *columns: Floats) -> Floats:
-    """Return `function(*columns)`, computed once for each distinct row of the columns."""
+def once_per_distinct_row(function: Callable[..., Floats], *columns: Floats | float) -> Floats:
+    """Return `function(*columns)`, computed once for each distinct row of the columns, which may be numbers."""
     arrays = np.broadcast_arrays(*(np.asarray(column, dtype=np.float64) for column in columns))
     distinct = distinct_rows(*(array.ravel() for array in arrays))
     return function(*distinct.columns)[distinct.inverse].reshape(arrays[0].shape)
+
+
+def if_alive(alive: Floats, function: Callable[..., Floats], *columns: Floats | float) -> Floats:
+    """Return `alive * function(*columns)`, the function computed once for each distinct row; 0 where alive is 0."""
+    value = once_per_distinct_row(function, *columns)
+    with np.errstate(invalid="ignore"):  # 0 * inf: who has left brings nothing, for all of the future
+        return np.where(alive > 0, alive * value, 0.0)
 
 
 def histories(events: pd.DataFrame, T: Floats) -> pd.DataFrame:

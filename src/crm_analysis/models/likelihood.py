@@ -2,18 +2,19 @@
 
 Models hand over the log-likelihood of each row and its exact gradient in natural parameters. Here the search runs
 in log-parameters, where every positive value is allowed and a change of time unit is a mere shift, so the data is
-never rescaled and the log-likelihood is that of the data as given.
+never rescaled and the log-likelihood is that of the data as given. Coefficients of covariates may take any sign; they
+stand behind the positive parameters and are searched as they are.
 """
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize
+from scipy.special import chdtri
 
-from crm_analysis.errors import EstimationWarning
+from crm_analysis.errors import warn_of_doubt
 from crm_analysis.messages import _
 from crm_analysis.models.histories import Floats
 
@@ -31,6 +32,8 @@ _HESSIAN_STEP = 1e-4
 _NEWTON_STEPS = 20
 # Largest gradient of the mean log-likelihood, in log-parameters, that still counts as a maximum.
 _GRADIENT_TOLERANCE = 1e-6
+# When no start leads to a maximum, this many others are tried, each a factor of up to e away from one of them.
+_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,15 @@ class Maximum:
 
 
 def maximize_likelihood(
-    likelihood: LikelihoodAndScore, *, names: Sequence[str], starts: Sequence[Sequence[float]], counts: Floats
+    likelihood: LikelihoodAndScore,
+    *,
+    names: Sequence[str],
+    starts: Sequence[Sequence[float]],
+    counts: Floats,
+    coefficients: int = 0,
+    penalty: float = 0.0,
 ) -> Maximum:
-    """Maximise a likelihood of positive parameters.
+    """Maximise a likelihood.
 
     Parameters
     ----------
@@ -71,9 +80,14 @@ def maximize_likelihood(
     names : sequence of str
         Names of the parameters, for messages.
     starts : sequence of sequence of float
-        Natural starting values, tried in turn until a search converges; the best end is kept.
+        Natural starting values, tried in turn until a search converges; then a few near them. The best end is kept.
     counts : array, shape (n,)
         How many customers (or how much case weight) each row stands for.
+    coefficients : int
+        How many parameters, the last ones, may take any sign; all others are positive.
+    penalty : float
+        Weight of the sum of squared coefficients taken off the log-likelihood. It moves the maximum; log-likelihood and
+        covariance are those of the data alone.
 
     Returns
     -------
@@ -85,25 +99,134 @@ def maximize_likelihood(
         For a parameter at its bound, a ridge, or a search that did not converge; with advice.
     """
     total = counts.sum()
+    scale = _Scale(len(names) - coefficients)
+    weight = np.where(np.arange(len(names)) < scale.positive, 0.0, penalty)
+
+    def of_data(theta: Floats) -> tuple[float, Floats]:
+        params = scale.natural(theta)
+        log_likelihood, score = likelihood(params)
+        return -float(counts @ log_likelihood) / total, -(counts @ score) * scale.slope(params) / total
 
     def objective(theta: Floats) -> tuple[float, Floats]:
-        params = np.exp(theta)
-        log_likelihood, score = likelihood(params)
-        return -float(counts @ log_likelihood) / total, -(counts @ score) * params / total
+        value, gradient = of_data(theta)
+        return value + float(weight @ theta**2) / total, gradient + 2 * weight * theta / total
 
     ends: list[_End] = []
-    for start in starts:
-        ends.append(_search(objective, np.log(np.asarray(start, float))))
+    for start in _all_starts([scale.searched(np.asarray(start, float)) for start in starts]):
+        ends.append(_search(objective, start))
         if ends[-1].converged:
             break
     best = min(ends, key=lambda end: end.value)
-    params = np.exp(best.theta)
-    covariance, flat = _covariance(_hessian(objective, best.theta) * total)
+    params = scale.natural(best.theta)
+    covariance, flat = _covariance(_hessian(of_data, best.theta) * total)
     advice = tuple(_advice(names, params, best.at_bound, best.converged, flat))
     for sentence in advice:
-        warnings.warn(sentence, EstimationWarning, stacklevel=3)
+        warn_of_doubt(sentence)
     # Delta method for params = exp(theta): the Jacobian is diagonal, so rows and columns are both scaled.
-    return Maximum(params, np.outer(params, params) * covariance, -best.value * float(total), best.converged, advice)
+    slope = scale.slope(params)
+    log_likelihood = -of_data(best.theta)[0] * float(total)
+    return Maximum(params, np.outer(slope, slope) * covariance, log_likelihood, best.converged, advice)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """The first `positive` parameters are searched as logarithms, the others as they are."""
+
+    positive: int
+
+    def natural(self, theta: Floats) -> Floats:
+        return np.concatenate([np.exp(theta[: self.positive]), theta[self.positive :]])
+
+    def searched(self, params: Floats) -> Floats:
+        return np.concatenate([np.log(params[: self.positive]), params[self.positive :]])
+
+    def slope(self, params: Floats) -> Floats:
+        return np.concatenate([params[: self.positive], np.ones(len(params) - self.positive)])
+
+
+def _all_starts(given: list[Floats]) -> Iterator[Floats]:
+    yield from given
+    rng = np.random.default_rng(0)
+    for turn in range(_RESTARTS):
+        start = given[turn % len(given)]
+        yield start + rng.uniform(-1, 1, size=len(start))
+
+
+def profile_interval(
+    likelihood: LikelihoodAndScore,
+    maximum: Maximum,
+    *,
+    position: int,
+    counts: Floats,
+    coefficients: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Interval of one parameter: where the likelihood, maximised over all others, stays close to its maximum.
+
+    Parameters
+    ----------
+    likelihood, counts, coefficients
+        As handed to `maximize_likelihood`.
+    maximum : Maximum
+        What it returned, without a penalty.
+    position : int
+        Of the parameter among all.
+    level : float
+        Probability that the interval covers the parameter, by the chi-square of one degree of freedom.
+
+    Returns
+    -------
+    (float, float)
+        Natural scale. 0 or infinite where the likelihood never falls far enough: the data set no limit on that side.
+
+    References
+    ----------
+    Venzon & Moolgavkar (1988), Applied Statistics 37(1), 87-94.
+    """
+    scale = _Scale(len(maximum.params) - coefficients)
+    centre = scale.searched(maximum.params)
+    slope = scale.slope(maximum.params)
+    covariance = maximum.covariance / np.outer(slope, slope)
+    others = np.arange(len(centre)) != position
+    error = float(np.sqrt(covariance[position, position]))
+    # Along the profile the others first move as their covariance says; the search is in steps of what then remains.
+    drift = covariance[others, position] / error**2
+    rest = covariance[np.ix_(others, others)] - np.outer(drift, drift) * error**2
+    root = linalg.cholesky(rest + 1e-12 * np.eye(len(rest)), lower=True) if len(rest) else np.zeros((0, 0))
+    drop = float(chdtri(1, 1 - level)) / 2
+
+    def lost(away: float) -> float:
+        """Log-likelihood lost `away` from the maximum, less the loss that ends the interval."""
+        theta = centre.copy()
+        theta[position] += away
+
+        def objective(u: Floats) -> tuple[float, Floats]:
+            theta[others] = centre[others] + drift * away + root @ u
+            params = scale.natural(theta)
+            value, score = likelihood(params)
+            gradient = (counts @ score) * scale.slope(params)
+            return -float(counts @ value), -(root.T @ gradient[others])
+
+        start = np.zeros(int(others.sum()))
+        bounds = [(-_REACH, _REACH)] * len(start)
+        best = (
+            optimize.minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).fun
+            if len(start)
+            else (objective(start)[0])
+        )
+        return maximum.log_likelihood + best - drop
+
+    ends = []
+    for side in (-1.0, 1.0):
+        away = side * error * np.sqrt(2 * drop)
+        while lost(away) < 0 and abs(away) < _REACH:
+            away *= 1.6
+        if abs(away) >= _REACH:
+            ends.append(side * np.inf)
+        else:
+            ends.append(optimize.brentq(lost, 0.0, away, xtol=1e-6 * error))
+    lower, upper = (centre[position] + end for end in ends)
+    return (float(np.exp(lower)), float(np.exp(upper))) if position < scale.positive else (float(lower), float(upper))
 
 
 @dataclass(frozen=True)
@@ -187,8 +310,8 @@ def _advice(
         advice.append(
             _(
                 "the likelihood is nearly flat along {parameters}: the data tell a combination of them, not each one "
-                "(for a and b often only a/(a+b), for r and alpha only r/alpha). Predictions close to the data hold; "
-                "do not read these parameters one by one.",
+                "(for a and b often only a/(a+b), for s and beta only s/beta, for r and alpha only r/alpha). "
+                "Predictions close to the data hold; do not read these parameters one by one.",
                 parameters=", ".join(name for name, weight in zip(names, flat, strict=True) if abs(weight) > 0.3),
             )
         )

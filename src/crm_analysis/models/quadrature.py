@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import betaln, roots_legendre
+from scipy.special import betaln, exprel, roots_legendre
 
 from crm_analysis.models.histories import Floats
 
@@ -43,6 +43,35 @@ def integral_to_infinity(function: Callable[..., Floats], rate: float, scale: Fl
     return _gauss(end, _INFINITE_NODES, _INFINITE_WEIGHTS, function, rate, scale, columns)
 
 
+def discounted_power(power: Floats, scale: Floats, rate: float, horizon: Floats | float | None) -> Floats:
+    """Return the integral of exp(-rate s) (1 + s / scale)^-power for s from 0 to `horizon`, row by row.
+
+    Parameters
+    ----------
+    power, scale : array, shape (n,)
+        Above 0.
+    rate : float
+        Continuous discount rate, >= 0.
+    horizon : float, array or None
+        Upper limit; None for no limit, where the integral is infinite for rate 0 and power <= 1.
+    """
+    if rate == 0:
+        # (1 - (1 + h/scale)^(1-power)) scale / (power - 1), written so that it holds at power = 1.
+        if horizon is None:
+            with np.errstate(divide="ignore"):
+                return np.where(power > 1, scale / (power - 1), np.inf)
+        length = np.log1p(horizon / scale)
+        return scale * length * exprel((1 - power) * length)
+    # Beyond the first of these ends nothing is left: discounted, fallen, or out of the horizon.
+    with np.errstate(over="ignore"):
+        end = np.minimum(np.log1p(_NEGLIGIBLE / (rate * scale)), _NEGLIGIBLE / power)
+    if horizon is not None:
+        end = np.minimum(end, np.log1p(horizon / scale))
+    return _gauss(
+        end, _INFINITE_NODES, _INFINITE_WEIGHTS, lambda s, k, c: (1 + s / c) ** -k, rate, scale, (power, scale)
+    )
+
+
 def _gauss(
     end: Floats,
     nodes: Floats,
@@ -58,14 +87,14 @@ def _gauss(
     return scale * end / 2 * ((values * np.exp(y)) @ weights)
 
 
-def mean_over_beta(function: Callable[[Floats], Floats], a: float, b: Floats) -> Floats:
+def mean_over_beta(function: Callable[[Floats], Floats], a: Floats | float, b: Floats) -> Floats:
     """Return E[function(p)] for p ~ Beta(a, b), row by row, where 2F1 overflows.
 
     Parameters
     ----------
     function : callable
         Takes p of shape (nodes, n) to values of that shape; bounded.
-    a : float
+    a : float or array, shape (n,)
         First parameter, > 0.
     b : array, shape (n,)
         Second parameter, > 0.

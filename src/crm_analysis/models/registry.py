@@ -5,10 +5,18 @@ from collections.abc import Callable
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import SettingsError
 from crm_analysis.models.bgnbd import BGNBDFit, fit_bgnbd
+from crm_analysis.models.mbgnbd import MBGNBDFit, fit_mbgnbd
+from crm_analysis.models.nbd import NBDFit, fit_nbd
+from crm_analysis.models.pareto_nbd import ParetoNBDFit, fit_pareto_nbd
 from crm_analysis.models.purchase_fit import PurchaseFit
 
-FITTERS: dict[str, Callable[[CustomerSummary], PurchaseFit]] = {BGNBDFit.model_name: fit_bgnbd}
-_FIT_TYPES: dict[str, type[PurchaseFit]] = {BGNBDFit.model_name: BGNBDFit}
+FITTERS: dict[str, Callable[[CustomerSummary], PurchaseFit]] = {
+    BGNBDFit.model_name: fit_bgnbd,
+    MBGNBDFit.model_name: fit_mbgnbd,
+    ParetoNBDFit.model_name: fit_pareto_nbd,
+    NBDFit.model_name: fit_nbd,
+}
+_FIT_TYPES: dict[str, type[PurchaseFit]] = {fit.model_name: fit for fit in (BGNBDFit, MBGNBDFit, ParetoNBDFit, NBDFit)}
 
 
 def fitter(model_name: str) -> Callable[[CustomerSummary], PurchaseFit]:

@@ -1,9 +1,11 @@
 """The proof of a forecast: fit to an earlier date, predict to a later one, compare with what happened.
 
-Naive rules stand beside the models in the same tables: a model that does not beat them is not worth its words.
+Naive rules stand beside the models in the same tables: a model that does not beat them is not worth its words. Several
+models can be tested on several dates; the tables that look closer are of the one the test speaks for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -14,79 +16,69 @@ from scipy.special import stdtrit
 from crm_analysis.data.activity import daily_purchases
 from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.sources import Transactions, read_transactions
-from crm_analysis.data.summaries import (
-    CalibrationHoldout,
-    CustomerSummary,
-    split_calibration_holdout,
-)
-from crm_analysis.errors import DataError
-from crm_analysis.messages import _, percent
+from crm_analysis.data.summaries import CalibrationHoldout, split_calibration_holdout
+from crm_analysis.errors import DataError, EstimationWarning
+from crm_analysis.messages import _, count, number, percent, plural
 from crm_analysis.models.bgnbd import BGNBDFit
 from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import fitter
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
 from crm_analysis.value.interval import INDIVIDUALS, PARAMETERS, Interval
-
-NaiveRule = Callable[[CustomerSummary, float], pd.Series]
-"""Calibration summary and horizon in its unit -> expected purchases of each customer."""
+from crm_analysis.value.naive_rules import NAIVE_RULES, KnownPast, NaiveRule
+from crm_analysis.value.scores import by_decile, coverage, log_scores, point_scores, probability_transform
 
 _FREQUENCY_CLASSES = 7  # 0, 1, ... 6 and "7+"
-_RECENT_DAYS = 90.0
 # A total within this share of what happened is called close, within twice of it fair.
 _CLOSE = 0.10
-
-
-def as_often_as_before(customers: CustomerSummary, horizon: float) -> pd.Series:
-    """Naive rule: each customer goes on at the rate observed so far, frequency / T."""
-    frame = customers.frame
-    rate = (frame["frequency"] / frame["T"]).where(frame["T"] > 0, 0.0)
-    return (rate * horizon).rename("as often as before")
-
-
-def only_recent_buyers(customers: CustomerSummary, horizon: float) -> pd.Series:
-    """Naive rule: who bought within the last 90 days goes on as before, the others have left."""
-    frame = customers.frame
-    silent = (frame["T"] - frame["recency"]) * DAYS_PER_UNIT[customers.time_unit]
-    return as_often_as_before(customers, horizon).where(silent <= _RECENT_DAYS, 0.0).rename("only recent buyers")
-
-
-NAIVE_RULES: dict[str, NaiveRule] = {
-    "as often as before": as_often_as_before,
-    "only recent buyers": only_recent_buyers,
-}
+# A model must be better by this many standard errors to take the place of the one named first.
+_CLEARLY = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
-    """How forecasts made earlier came out. The tables that look closer are of the first model at the last origin.
+    """How forecasts made earlier came out. The tables that look closer are of the chosen model at the last origin.
 
     Attributes
     ----------
     scorecard : DataFrame, indexed by origin and method
         kind ("model" or "naive"); customers; actual and expected purchases; error (expected / actual - 1); mae and
-        rmse, purchases per customer; top_tenth, the share of the actual purchases made by the tenth ranked highest.
+        rmse, purchases per customer; gini (normalised); top_tenth, the share of the actual purchases made by the tenth
+        ranked highest, and lift, their mean over that of all; decile_mape. Of models alone: coverage of each customer's
+        90% range, log_score (mean log-probability of what customers did), converged.
+    comparison : DataFrame, indexed by method
+        The same over all origins: total_error (mean absolute error of the total), mae, rmse, gini, decile_mape,
+        coverage, log_score; ahead (log score above that of the first model, over its standard error).
     by_decile : DataFrame, indexed by decile (1 = expected to buy most)
         customers; mean actual and expected purchases.
     by_frequency : DataFrame, indexed by repeat purchases before the origin ("0" to "7+")
         customers; mean actual and expected purchases; lower and upper 95% limits of the actual mean; expected_lower and
         expected_upper, between which all actual means would lie with 95% if the model held (Bonferroni).
+    by_recency : DataFrame, indexed by weeks since the last purchase ("0-4", "4-8", ...)
+        customers; mean actual and expected purchases.
     by_cohort : DataFrame, indexed by month of the first purchase
         customers; total actual and expected purchases.
     tracking : DataFrame, indexed by the last day of each week
         actual and expected repeat purchases in the week; lower and upper 95% limits of the held-out weeks; held_out.
         Up to the origin `expected` is that of the curve for new customers, after it that given each history.
+    probability_transform : DataFrame
+        Where in their forecast distributions the customers ended up (see `scores.probability_transform`).
     interval : Interval
         Of the expected total of the held-out time.
     horizon : float
         Length of the held-out time, in `time_unit`.
+    model_name : str
+        The chosen model: the first one, unless another is clearly better.
     """
 
     scorecard: pd.DataFrame
+    comparison: pd.DataFrame
     by_decile: pd.DataFrame
     by_frequency: pd.DataFrame
+    by_recency: pd.DataFrame
     by_cohort: pd.DataFrame
     tracking: pd.DataFrame
+    probability_transform: pd.DataFrame
     interval: Interval
     horizon: float
     time_unit: TimeUnit
@@ -153,6 +145,42 @@ class Backtest:
             sentences.append(_("On the total a naive rule came closer."))
         return " ".join(sentences)
 
+    def choice(self) -> str:
+        """Say in a sentence why this model stands behind the forecast; empty when only one was tested."""
+        models = self.comparison[self.comparison["kind"] == "model"]
+        if len(models) < 2:
+            return ""
+        origins = self.scorecard.index.get_level_values("origin").nunique()
+        tests = plural("one earlier date", "{n} earlier dates", origins)
+        first = models.index[0]
+        if self.model_name == first:
+            others = models["ahead"].drop(first)
+            if others.max() > 0:
+                return _(
+                    "{model}, the simplest of {n} models, stays: tested on {tests}, none was clearly better at saying "
+                    "what each customer would do ({other} came closest, {z} standard errors ahead).",
+                    model=first,
+                    n=count(len(models)),
+                    tests=tests,
+                    other=others.idxmax(),
+                    z=number(float(others.max()), 1),
+                )
+            return _(
+                "{model} was the best of {n} models at saying what each customer would do, tested on {tests}.",
+                model=first,
+                n=count(len(models)),
+                tests=tests,
+            )
+        return _(
+            "{model} was chosen out of {n} models: tested on {tests}, it said best what each customer would do, {z} "
+            "standard errors ahead of {first}.",
+            model=self.model_name,
+            n=count(len(models)),
+            tests=tests,
+            z=number(float(models["ahead"][self.model_name]), 1),
+            first=first,
+        )
+
     def _row(self, method: str) -> pd.Series:
         row: pd.Series = self.scorecard.xs(self.origin).loc[method]  # type: ignore[assignment]  # one label, one row
         return row
@@ -176,13 +204,13 @@ def backtest(
     transactions : Transactions, DataFrame or path
         The log; it must reach to the end of the last held-out time.
     origins : sequence of date or str
-        Last days of calibration, one or several.
+        Last days of calibration, one or several (rolling); held-out times may overlap.
     horizon : float or str
         Length of the held-out time: a number in `time_unit`, or text such as "39 weeks".
     models : sequence of str
-        Names of purchase models; the closer tables are of the first.
+        Names of purchase models, the preferred one first: another takes its place only if it is clearly better.
     baselines : mapping of str to rule, optional
-        Naive rules; `as_often_as_before` and `only_recent_buyers` when not given.
+        Naive rules; those of `naive_rules.NAIVE_RULES` when not given.
     time_unit : {"day", "week", "month"}
         Unit the models count in.
     draws, seed : int
@@ -196,39 +224,122 @@ def backtest(
     ------
     DataError
         When the log ends before a held-out time does, or an origin leaves nobody to predict.
+
+    Notes
+    -----
+    Models are compared by the log score, the mean log-probability they gave beforehand to what each customer then did.
+    No forecast can gain by saying anything but what it believes (Gneiting & Raftery 2007, JASA 102), unlike the mean
+    absolute error, which rewards forecasts that are too low. Differences are added up by customer over the origins
+    before their standard error is taken, because the same customers are tested again and again.
     """
     log = read_transactions(transactions)
     rules = NAIVE_RULES if baselines is None else baselines
-    rows: dict[tuple[date, str], dict[str, object]] = {}
-    closer: tuple[PurchaseFit, CalibrationHoldout, pd.Series] | None = None
-    days = sorted(to_day(origin, "origin") for origin in origins)
-    for origin in days:
-        split = _split(log, origin, horizon, time_unit)
-        actual = split.holdout["purchases"]
-        for position, name in enumerate(models):
-            fit = fitter(name)(split.calibration)
-            expected = fit.expected_purchases(split.calibration, horizon=split.holdout_length)
-            rows[origin, name] = {"kind": "model", **_score(actual, expected)}
-            if position == 0:
-                closer = fit, split, expected
-        for name, rule in rules.items():
-            rows[origin, name] = {"kind": "naive", **_score(actual, rule(split.calibration, split.holdout_length))}
-    if closer is None:
+    tests = [
+        _test(log, origin, horizon, models, rules, time_unit)
+        for origin in sorted(to_day(origin, "origin") for origin in origins)
+    ]
+    if not tests or not models:
         raise DataError("backtest: no origin and no model given, so there is nothing to test.")
-    fit, split, expected = closer
+    comparison = _comparison(tests, models)
+    chosen = _chosen(comparison)
+    last = tests[-1]
+    fit, split, expected = last.fits[chosen], last.split, last.expected[chosen]
     futures, by_group = _futures(fit, split, _frequency_classes(split), draws, seed)
     return Backtest(
-        scorecard=pd.DataFrame.from_dict(rows, orient="index").rename_axis(["origin", "method"]),
-        by_decile=_by_decile(split.holdout["purchases"], expected),
+        scorecard=pd.DataFrame.from_dict(
+            {(test.origin, name): row for test in tests for name, row in test.rows.items()}, orient="index"
+        ).rename_axis(["origin", "method"]),
+        comparison=comparison,
+        by_decile=by_decile(split.holdout["purchases"], expected),
         by_frequency=_by_frequency(split, expected, by_group),
+        by_recency=_by_recency(split, expected),
         by_cohort=_by_cohort(split, expected),
         tracking=_tracking(log, fit, split, futures),
+        probability_transform=probability_transform(last.outcomes[chosen]),
         interval=Interval.of_draws(futures.sum(axis=1), level=0.95, contains=(PARAMETERS, INDIVIDUALS)),
         horizon=split.holdout_length,
         time_unit=time_unit,
-        model_name=models[0],
-        origin=days[-1],
+        model_name=chosen,
+        origin=last.origin,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Test:
+    """One origin: what was forecast then, and how it came out."""
+
+    origin: date
+    split: CalibrationHoldout
+    rows: dict[str, dict[str, object]]
+    fits: dict[str, PurchaseFit]
+    expected: dict[str, pd.Series]
+    outcomes: dict[str, pd.DataFrame]
+
+
+def _test(
+    log: Transactions,
+    origin: date,
+    horizon: Horizon,
+    models: Sequence[str],
+    rules: Mapping[str, NaiveRule],
+    time_unit: TimeUnit,
+) -> _Test:
+    split = _split(log, origin, horizon, time_unit)
+    actual, length = split.holdout["purchases"], split.holdout_length
+    test = _Test(origin, split, {}, {}, {}, {})
+    for name in models:
+        with warnings.catch_warnings():
+            # Doubt about an earlier date stands in the table, not once for each model and date on the screen.
+            warnings.simplefilter("ignore", EstimationWarning)
+            fit = fitter(name)(split.calibration)
+        test.fits[name] = fit
+        test.expected[name] = fit.expected_purchases(split.calibration, horizon=length)
+        test.outcomes[name] = fit.probability_of_outcome(split.calibration, actual, horizon=length)
+        test.rows[name] = {
+            "kind": "model",
+            **point_scores(actual, test.expected[name]),
+            "coverage": coverage(test.outcomes[name]),
+            "log_score": float(log_scores(test.outcomes[name]).mean()),
+            "converged": fit.converged,
+        }
+    past = KnownPast(split.calibration, split.last_period, length)
+    for name, rule in rules.items():
+        test.rows[name] = {"kind": "naive", **point_scores(actual, rule(past))}
+    return test
+
+
+def _comparison(tests: Sequence[_Test], models: Sequence[str]) -> pd.DataFrame:
+    """Scores over all origins, customers of all origins counting alike."""
+    rows = {}
+    for name in tests[0].rows:
+        table = pd.DataFrame([test.rows[name] for test in tests])
+        weight = table["customers"] / table["customers"].sum()
+        means = {
+            column: float(weight.to_numpy() @ table[column].to_numpy(dtype=np.float64))
+            for column in ("mae", "gini", "decile_mape", "coverage", "log_score")
+            if column in table
+        }
+        rows[name] = {
+            "kind": table["kind"].iloc[0],
+            "total_error": float(table["error"].abs().mean()),
+            "rmse": float(np.sqrt(weight.to_numpy() @ table["rmse"].to_numpy() ** 2)),
+            **means,
+        }
+    comparison = pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+    first = [log_scores(test.outcomes[models[0]]) for test in tests]
+    for name in models:
+        gains = [log_scores(test.outcomes[name]) - base for test, base in zip(tests, first, strict=True)]
+        by_customer = pd.concat(gains).groupby(level=0).sum().to_numpy()
+        error = float(by_customer.std(ddof=1)) * np.sqrt(len(by_customer))
+        comparison.loc[name, "ahead"] = float(by_customer.sum()) / error if error > 0 else 0.0
+    return comparison
+
+
+def _chosen(comparison: pd.DataFrame) -> str:
+    """The model named first, unless others are clearly better; then the best of these."""
+    models = comparison[comparison["kind"] == "model"]
+    better = models[models["ahead"] > _CLEARLY]
+    return str(models.index[0] if better.empty else better["log_score"].idxmax())
 
 
 def _split(log: Transactions, origin: date, horizon: Horizon, time_unit: TimeUnit) -> CalibrationHoldout:
@@ -241,29 +352,6 @@ def _split(log: Transactions, origin: date, horizon: Horizon, time_unit: TimeUni
             "To fix: choose an earlier origin or a shorter horizon."
         )
     return split_calibration_holdout(log, calibration_end=origin, as_of=end, time_unit=time_unit)
-
-
-def _score(actual: pd.Series, expected: pd.Series) -> dict[str, float]:
-    miss = expected - actual
-    ranked = actual[expected.sort_values(ascending=False, kind="stable").index]
-    top = ranked.iloc[: max(1, round(len(ranked) / 10))]
-    total = float(actual.sum())
-    return {
-        "customers": len(actual),
-        "actual": total,
-        "expected": float(expected.sum()),
-        "error": float(expected.sum()) / total - 1 if total else float("nan"),
-        "mae": float(miss.abs().mean()),
-        "rmse": float(np.sqrt((miss**2).mean())),
-        "top_tenth": float(top.sum()) / total if total else float("nan"),
-    }
-
-
-def _by_decile(actual: pd.Series, expected: pd.Series) -> pd.DataFrame:
-    ranked = expected.sort_index().sort_values(ascending=False, kind="stable").index
-    decile = pd.Series(np.arange(len(ranked)) * 10 // len(ranked) + 1, index=ranked, name="decile")
-    table = pd.DataFrame({"actual": actual, "expected": expected, "decile": decile}).groupby("decile")
-    return table.mean().assign(customers=table.size())[["customers", "actual", "expected"]]
 
 
 def _frequency_classes(split: CalibrationHoldout) -> pd.Series:
@@ -296,6 +384,17 @@ def _by_frequency(split: CalibrationHoldout, expected: pd.Series, by_group: Floa
     return result.loc[size > 0, order]
 
 
+def _by_recency(split: CalibrationHoldout, expected: pd.Series) -> pd.DataFrame:
+    """Four weeks a class; those silent for longer than a year together."""
+    weeks = split.calibration.frame["days_since_last"] / 7
+    start = (weeks // 4 * 4).clip(upper=52).astype(int)
+    labels = start.map(lambda week: f"{week}-{week + 4}" if week < 52 else "52+")
+    ordered = pd.Categorical(labels, categories=list(dict.fromkeys(labels[start.sort_values().index])), ordered=True)
+    table = pd.DataFrame({"actual": split.holdout["purchases"], "expected": expected})
+    groups = table.groupby(pd.Series(ordered, index=table.index, name="weeks_since_last"), observed=True)
+    return groups.mean().assign(customers=groups.size())[["customers", "actual", "expected"]]
+
+
 def _by_cohort(split: CalibrationHoldout, expected: pd.Series) -> pd.DataFrame:
     month = pd.to_datetime(split.calibration.frame["first_purchase"]).dt.strftime("%Y-%m").rename("first_month")
     table = pd.DataFrame({"actual": split.holdout["purchases"], "expected": expected}).groupby(month)
@@ -318,9 +417,7 @@ def _futures(
     rng = np.random.default_rng(seed + 1)
     by_week, by_group = [], []
     for params in fit.draws(draws, seed).itertuples(index=False):
-        future = fit.with_params(tuple(params)).simulate_future(
-            split.calibration, horizon=split.holdout_length, rng=rng
-        )
+        future = fit.with_coefficients(params).simulate_future(split.calibration, horizon=split.holdout_length, rng=rng)
         by_week.append(np.histogram(future["time"], bins=edges)[0])
         by_group.append(np.bincount(codes[future["customer"].to_numpy()], minlength=number_of_groups))
     return np.array(by_week, dtype=np.float64), np.array(by_group, dtype=np.float64)

@@ -19,8 +19,8 @@ from crm_analysis.data.sources import Transactions
 from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.errors import DataError, EstimationWarning, SettingsError
 from crm_analysis.models.gamma_gamma import fit_gamma_gamma
-from crm_analysis.models.histories import Floats, distinct_rows
-from crm_analysis.models.purchase_fit import history_arrays
+from crm_analysis.models.histories import Floats
+from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import fitter
 from crm_analysis.periods import Horizon, units_per_year
 from crm_analysis.value.interval import INDIVIDUALS, PARAMETERS, Interval
@@ -127,29 +127,26 @@ def customer_equity(values: CustomerValues, *, draws: int = 1000, seed: int = 0,
     purchases = values.fits.purchases.draws(draws, seed)
     spend = values.fits.spend.draws(draws, seed + 1)
     rng = np.random.default_rng(seed + 2)
-    base = _Base(values.customers)
+    base = _Base(values.fits.purchases, values.customers)
     rows = []
     for purchase_params, spend_params in zip(
         purchases.itertuples(index=False), spend.itertuples(index=False), strict=True
     ):
         fits = Fits(
-            values.fits.purchases.with_params(tuple(purchase_params)),
-            values.fits.spend.with_params(tuple(spend_params)),
+            values.fits.purchases.with_coefficients(purchase_params),
+            values.fits.spend.with_coefficients(spend_params),
         )
         rows.append(_one_draw(fits, base, values.assumptions, rng))
     return CustomerEquity(values, current, pd.DataFrame(rows, columns=["expected", "outcome"]), level)
 
 
 class _Base:
-    """The customers of a valuation, and their distinct histories, on which expectations are computed once."""
+    """The customers of a valuation, and one of each kind, on which expectations are computed once."""
 
-    def __init__(self, customers: CustomerSummary) -> None:
+    def __init__(self, fit: PurchaseFit, customers: CustomerSummary) -> None:
         self.customers = customers
-        distinct = distinct_rows(*history_arrays(customers))
-        self.inverse, self.counts = distinct.inverse, distinct.counts
-        frame = pd.DataFrame(dict(zip(("frequency", "recency", "T"), distinct.columns, strict=True)))
-        frame.index = pd.Index(frame.index.astype(str), name="customer_id")
-        self.distinct = CustomerSummary(frame, customers.time_unit, customers.as_of)
+        self.distinct, rows = fit.distinct(customers)
+        self.inverse, self.counts = rows.inverse, rows.counts
 
     def sum_by_history(self, amounts: pd.Series) -> Floats:
         """Sum an amount per customer over the customers that share a history."""
