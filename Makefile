@@ -104,7 +104,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-sources
 
 lock: $(VENV)/.setup-tools ## Solve the dependencies again and rewrite the lock files
-	@$(COMPILE) --upgrade --all-extras pyproject.toml -o $(VENV)/all.lock
+	@$(COMPILE) --upgrade --extra test --extra lab pyproject.toml -o $(VENV)/all.lock
 	@$(COMPILE) -c $(VENV)/all.lock pyproject.toml -o requirements.lock
 	@$(COMPILE) -c $(VENV)/all.lock --extra test pyproject.toml -o requirements-test.lock
 	@$(COMPILE) -c $(VENV)/all.lock --extra lab pyproject.toml -o requirements-lab.lock

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crm_analysis.data.order_clock import OrderClock, order_clock
     from crm_analysis.data.samples import load_cdnow, load_cdnow_sample
     from crm_analysis.data.sources import Transactions, read_transactions
     from crm_analysis.data.summaries import (
@@ -12,30 +13,40 @@ if TYPE_CHECKING:
         split_calibration_holdout,
         summarize_customers,
     )
+    from crm_analysis.models.bgbb import BGBBFit, fit_bgbb
     from crm_analysis.models.bgnbd import BGNBDFit, fit_bgnbd
+    from crm_analysis.models.clocked import ClockedFit, fit_clocked
+    from crm_analysis.models.cnbd import CNBDFit, fit_cnbd
     from crm_analysis.models.gamma_gamma import GammaGammaFit, fit_gamma_gamma, spend_frequency_correlation
+    from crm_analysis.models.interop import from_lifetimes, from_pymc_marketing, to_lifetimes
     from crm_analysis.models.mbgnbd import MBGNBDFit, fit_mbgnbd
     from crm_analysis.models.nbd import NBDFit, fit_nbd
     from crm_analysis.models.pareto_nbd import ParetoNBDFit, fit_pareto_nbd
+    from crm_analysis.models.sbg import SBGFit, fit_sbg
     from crm_analysis.report.book import Book, build_book
     from crm_analysis.settings import DoorRules, Settings, TransactionColumns, load_settings
     from crm_analysis.value.backtest import Backtest, backtest
     from crm_analysis.value.concentration import Concentration, value_concentration
     from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_history
+    from crm_analysis.value.estimator import CustomerValueRegressor, TimeOrigins
     from crm_analysis.value.forecast import Forecast, forecast_purchases
     from crm_analysis.value.interval import Interval
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
 
 __all__ = [
+    "BGBBFit",
     "BGNBDFit",
     "Backtest",
     "Book",
+    "CNBDFit",
     "CalibrationHoldout",
+    "ClockedFit",
     "Concentration",
     "Costs",
     "CustomerEquity",
     "CustomerSummary",
+    "CustomerValueRegressor",
     "CustomerValues",
     "DoorRules",
     "Forecast",
@@ -43,35 +54,47 @@ __all__ = [
     "Interval",
     "MBGNBDFit",
     "NBDFit",
+    "OrderClock",
     "ParetoNBDFit",
+    "SBGFit",
     "Settings",
+    "TimeOrigins",
     "TransactionColumns",
     "Transactions",
     "backtest",
     "build_book",
     "customer_equity",
     "equity_history",
+    "fit_bgbb",
     "fit_bgnbd",
+    "fit_clocked",
+    "fit_cnbd",
     "fit_gamma_gamma",
     "fit_mbgnbd",
     "fit_nbd",
     "fit_pareto_nbd",
+    "fit_sbg",
     "forecast_purchases",
+    "from_lifetimes",
+    "from_pymc_marketing",
     "lifetime_value",
     "load_cdnow",
     "load_cdnow_sample",
     "load_settings",
+    "order_clock",
     "purchase_intervals",
     "read_transactions",
     "spend_frequency_correlation",
     "split_calibration_holdout",
     "summarize_customers",
+    "to_lifetimes",
     "total_purchases_interval",
     "value_concentration",
 ]
 
 # Names are looked up when they are first used: who reads a log does not wait for the models, nor they for a plot.
 _HOMES = {
+    "crm_analysis.data.order_clock": ("OrderClock", "order_clock"),
     "crm_analysis.data.samples": ("load_cdnow", "load_cdnow_sample"),
     "crm_analysis.data.sources": ("Transactions", "read_transactions"),
     "crm_analysis.data.summaries": (
@@ -80,20 +103,26 @@ _HOMES = {
         "split_calibration_holdout",
         "summarize_customers",
     ),
+    "crm_analysis.models.bgbb": ("BGBBFit", "fit_bgbb"),
     "crm_analysis.models.bgnbd": ("BGNBDFit", "fit_bgnbd"),
+    "crm_analysis.models.clocked": ("ClockedFit", "fit_clocked"),
+    "crm_analysis.models.cnbd": ("CNBDFit", "fit_cnbd"),
     "crm_analysis.models.gamma_gamma": ("GammaGammaFit", "fit_gamma_gamma", "spend_frequency_correlation"),
+    "crm_analysis.models.interop": ("from_lifetimes", "from_pymc_marketing", "to_lifetimes"),
     "crm_analysis.models.mbgnbd": ("MBGNBDFit", "fit_mbgnbd"),
     "crm_analysis.models.nbd": ("NBDFit", "fit_nbd"),
     "crm_analysis.models.pareto_nbd": ("ParetoNBDFit", "fit_pareto_nbd"),
-    "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
+    "crm_analysis.models.sbg": ("SBGFit", "fit_sbg"),
     "crm_analysis.report.book": ("Book", "build_book"),
     "crm_analysis.settings": ("DoorRules", "Settings", "TransactionColumns", "load_settings"),
     "crm_analysis.value.backtest": ("Backtest", "backtest"),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
     "crm_analysis.value.equity": ("CustomerEquity", "customer_equity", "equity_history"),
+    "crm_analysis.value.estimator": ("CustomerValueRegressor", "TimeOrigins"),
     "crm_analysis.value.forecast": ("Forecast", "forecast_purchases"),
     "crm_analysis.value.interval": ("Interval",),
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
+    "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

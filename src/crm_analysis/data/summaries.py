@@ -66,6 +66,7 @@ def summarize_customers(
     as_of: Day,
     time_unit: TimeUnit = "week",
     annual_discount_rate: float | None = None,
+    gaps: bool = False,
 ) -> CustomerSummary:
     """Summarise each customer's purchases up to a date.
 
@@ -79,6 +80,8 @@ def summarize_customers(
         Unit of recency and T; a month has 365.25 / 12 days.
     annual_discount_rate : float, optional
         A fraction a year. When given, past purchases are also carried to `as_of` at this rate.
+    gaps : bool
+        Also sum the logarithms of the gaps between purchases, which models of regular buying need.
 
     Returns
     -------
@@ -92,7 +95,8 @@ def summarize_customers(
         - total_spend: amount of all purchases, the first included;
         - first_purchase, last_purchase: days; days_since_last: days from the last purchase to `as_of`;
         - spend_carried, orders_carried (with a rate): the sum over all purchases of amount x (1 + rate)^years and of
-          (1 + rate)^years, years of 365.25 days from the purchase to `as_of`.
+          (1 + rate)^years, years of 365.25 days from the purchase to `as_of`;
+        - sum_log_gap (with gaps): sum over the repeat purchases of ln(time since the purchase before, `time_unit`).
 
     Raises
     ------
@@ -110,6 +114,10 @@ def summarize_customers(
     seen = _seen_by(transactions, day)
     days = _carried(customer_days(seen), day, annual_discount_rate)
     frame = _one_row_per_customer(days, day, DAYS_PER_UNIT[time_unit]).to_pandas()
+    if gaps:
+        start = ibis.literal(seen.first_date)
+        timed = days.mutate(time=_days_between(start, days.order_date) / DAYS_PER_UNIT[time_unit])
+        frame["sum_log_gap"] = sum_log_gaps(timed).reindex(frame["customer_id"], fill_value=0.0).to_numpy()
     dates = dict.fromkeys(["first_purchase", "last_purchase"], "datetime64[us]")
     return CustomerSummary(frame.set_index("customer_id").astype(dates), time_unit, day, annual_discount_rate)
 
@@ -215,6 +223,17 @@ def _one_row_per_customer(days: ir.Table, as_of: date, days_per_unit: float) -> 
         days_since_last=_days_between(history.last_purchase, end),
         **{name: history[name] for name in carried},
     ).order_by("customer_id")
+
+
+def sum_log_gaps(timed_days: ir.Table) -> pd.Series:
+    """Sum of ln(gap) of each customer with a repeat purchase, from purchase days with their `time` by any clock."""
+    by_customer = ibis.window(group_by=timed_days.customer_id, order_by=timed_days.order_date)
+    gaps = timed_days.mutate(gap=timed_days.time - timed_days.time.lag().over(by_customer))
+    repeat = gaps.filter(gaps.gap > 0)  # a first purchase has no gap
+    # As decimals: sums of floats depend on the order in which threads add.
+    summed = repeat.group_by("customer_id").agg(sum_log_gap=repeat.gap.ln().cast(CARRIED).sum().cast(float))
+    frame: pd.DataFrame = summed.to_pandas()
+    return frame.set_index("customer_id")["sum_log_gap"]
 
 
 def _days_between(start: ir.DateValue, end: ir.DateValue) -> ir.IntegerValue:

@@ -27,7 +27,8 @@ class Design:
     Attributes
     ----------
     formula : str
-        In formulaic's words, without a left side; the intercept is the parameter itself.
+        In formulaic's words, without a left side; the intercept is the parameter itself. "" for columns of numbers
+        that are taken as they are.
     names : tuple of str
         Of the columns of the matrix.
     levels : mapping of str to tuple of str
@@ -49,7 +50,12 @@ class Design:
         DataError
             For a column that is not there or has gaps.
         """
-        formula = covariates if isinstance(covariates, str) else "~ " + " + ".join(f"`{name}`" for name in covariates)
+        if not isinstance(covariates, str):
+            _check_columns(covariates, frame)
+            if all(pd.api.types.is_numeric_dtype(frame[name]) for name in covariates):
+                return cls("", tuple(covariates))._which_varies(frame)
+            covariates = "~ " + " + ".join(f"`{name}`" for name in covariates)
+        formula = covariates
         used = _variables(formula)
         _check_columns(used, frame)
         words = [name for name in used if not pd.api.types.is_numeric_dtype(frame[name])]
@@ -63,14 +69,22 @@ class Design:
         if _INTERCEPT not in matrix.columns:
             raise SettingsError(f"the formula {formula!r} leaves out the intercept, which is the parameter itself.")
         names = tuple(name for name in matrix.columns if name != _INTERCEPT)
-        constant = [name for name in names if np.ptp(matrix[name].to_numpy(float)) == 0]
-        if constant or not names:
-            told = ", ".join(constant) or "nothing"
-            raise SettingsError(f"the formula {formula!r}: {told} varies among these customers; leave it out.")
-        return cls(formula, names, levels)
+        return cls(formula, names, levels)._which_varies(frame)
+
+    def _which_varies(self, frame: pd.DataFrame) -> "Design":
+        constant = [name for name, column in zip(self.names, self.matrix(frame).T, strict=True) if np.ptp(column) == 0]
+        if constant or not self.names:
+            raise SettingsError(
+                f"covariates: {', '.join(constant) or 'there is none'}: a covariate must differ between customers; "
+                "leave out what is the same for all."
+            )
+        return self
 
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the covariates of the customers of a frame, shape (n_customers, n_names)."""
+        if not self.formula:
+            _check_columns(self.names, frame)
+            return frame[list(self.names)].to_numpy(dtype=np.float64)
         _check_columns(_variables(self.formula), frame)
         refuse(
             Violation(

@@ -172,14 +172,23 @@ class Fit:
             size = len(effect.coefficients)
             effects.append(replace(effect, coefficients=tuple(rest[:size])))
             rest = rest[size:]
-        plain = type(self).from_params(params, time_unit=self.time_unit)
-        return replace(plain, effects=tuple(effects)) if effects else plain
+        unknown = pd.DataFrame(np.nan, index=self.covariance.index, columns=self.covariance.columns)
+        return replace(
+            self,
+            params=params,
+            effects=tuple(effects),
+            covariance=unknown,
+            log_likelihood=np.nan,
+            number_of_customers=0,
+            advice=(),
+        )
 
     def params_of(self, customers: CustomerSummary) -> Params:
         """Return the parameters of each customer: numbers, or arrays where covariates move them."""
         if not self.effects:
             return self.params
-        matrices = [effect.design.matrix(customers.frame) for effect in self.effects]
+        frame = self.covariate_frame(customers)
+        matrices = [effect.design.matrix(frame) for effect in self.effects]
         moving = {name for effect in self.effects for name in effect.signs}
         own = moved({name: getattr(self.params, name) for name in moving}, self.effects, matrices)
         return self.params._replace(**own)  # type: ignore[attr-defined]
@@ -193,7 +202,12 @@ class Fit:
             When the other fit is of another model (compare `aic` or `bic`), of other customers, or not smaller.
         """
         added = set(self.coefficients.index) - set(restricted.coefficients.index)
-        same = self.model_name == restricted.model_name and self.number_of_customers == restricted.number_of_customers
+        fixed = [name for name in self.params._fields if name not in self.names()]  # type: ignore[attr-defined]
+        same = (
+            self.model_name == restricted.model_name
+            and self.number_of_customers == restricted.number_of_customers
+            and all(getattr(self.params, name) == getattr(restricted.params, name) for name in fixed)
+        )
         if not (same and added and set(restricted.coefficients.index) < set(self.coefficients.index)):
             raise SettingsError(
                 "a likelihood-ratio test needs two fits of one model on the same customers, one with fewer covariates; "
@@ -237,16 +251,14 @@ class Fit:
         names = list(self.coefficients.index)
         if name not in names:
             raise SettingsError(f"there is no parameter {name!r}; this fit has {', '.join(names)}.")
-        problem = _Problem.of(type(self), customers, weights, self.effects)
+        problem = _Problem.of(self, customers, weights, self.effects)
         values = self.coefficients.to_numpy()
         likelihood = problem.likelihood(self)
-        again = float(problem.counts @ likelihood(values)[0]) + self.log_likelihood_constant(customers, weights)
+        highest = float(problem.counts @ likelihood(values)[0])
+        again = highest + self.log_likelihood_constant(customers, weights)
         if self.penalty or not np.isclose(again, self.log_likelihood, rtol=1e-9, atol=1e-6):
             raise SettingsError("profile intervals need the customers and weights of the fit, and no penalty.")
-        constant = self.log_likelihood - float(problem.counts @ likelihood(values)[0])
-        maximum = Maximum(
-            values, self.covariance.to_numpy(), self.log_likelihood - constant, self.converged, self.advice
-        )
+        maximum = Maximum(values, self.covariance.to_numpy(), highest, self.converged, self.advice)
         return profile_interval(
             likelihood,
             maximum,
@@ -258,25 +270,24 @@ class Fit:
 
     # --- estimation: what a model says of itself, and the road all of them take --------------------------------
 
-    @classmethod
-    def data(cls, customers: CustomerSummary) -> tuple[tuple[Floats, ...], NDArray[np.bool_]]:
+    def data(self, customers: CustomerSummary) -> tuple[tuple[Floats, ...], NDArray[np.bool_]]:
         """Return the columns the likelihood sees, and which customers they are of."""
         raise NotImplementedError
 
-    @classmethod
-    def log_likelihood_and_score(cls, params: Params, *columns: Floats) -> tuple[Floats, Floats]:
+    def log_likelihood_and_score(self, params: Params, *columns: Floats) -> tuple[Floats, Floats]:
         """Log-likelihood of each row, and its gradient in the parameters `names`."""
         raise NotImplementedError
 
-    @classmethod
-    def log_likelihood_constant(cls, customers: CustomerSummary, weights: pd.Series | Floats | None) -> float:
+    def log_likelihood_constant(self, customers: CustomerSummary, weights: pd.Series | Floats | None) -> float:
         """Part of the log-likelihood that no parameter moves but that counts when models are compared."""
         return 0.0
 
-    @classmethod
-    def estimate_from(
-        cls,
-        template: Self,
+    def covariate_frame(self, customers: CustomerSummary) -> pd.DataFrame:
+        """Return the frame in which the columns of covariates are found."""
+        return customers.frame
+
+    def estimated(
+        self,
         starts: Callable[[tuple[Floats, ...], Floats], Sequence[Sequence[float]]],
         customers: CustomerSummary,
         *,
@@ -284,12 +295,10 @@ class Fit:
         effects: Sequence[EffectRequest] = (),
         penalty: float = 0.0,
     ) -> Self:
-        """Estimate by maximum likelihood: fold equal rows, search, and label what was found.
+        """Return this fit with parameters estimated by maximum likelihood; what is not estimated stays.
 
         Parameters
         ----------
-        template : Fit
-            With the parameters that are not estimated, and the time unit.
         starts : callable
             Distinct columns and their counts to natural starting values.
         customers, weights, effects, penalty
@@ -297,18 +306,18 @@ class Fit:
         """
         if not (np.isfinite(penalty) and penalty >= 0):
             raise SettingsError(f"penalty is {penalty}; give a number >= 0.")
-        used = cls.data(customers)[1]
+        used, frame = self.data(customers)[1], self.covariate_frame(customers)
         asked = [
-            Effect(label, signs, Design.learn(covariates, customers.frame[used]), ())
+            Effect(label, signs, Design.learn(covariates, frame[used]), ())
             for label, signs, covariates in effects
             if covariates is not None
         ]
         empty = [replace(effect, coefficients=(0.0,) * len(effect.design.names)) for effect in asked]
-        problem = _Problem.of(cls, customers, weights, empty)
+        problem = _Problem.of(self, customers, weights, empty)
         standard = problem.standardised()
-        shape = replace(template, effects=tuple(empty))
+        shape = replace(self, effects=tuple(empty))
         names = list(shape.coefficients.index)
-        number = len(names) - len(cls.names())
+        number = len(names) - len(self.names())
         maximum = maximize_likelihood(
             standard.likelihood(shape),
             names=names,
@@ -322,7 +331,7 @@ class Fit:
         return replace(
             found,
             covariance=pd.DataFrame(covariance, index=names, columns=names),
-            log_likelihood=maximum.log_likelihood + cls.log_likelihood_constant(customers, weights),
+            log_likelihood=maximum.log_likelihood + self.log_likelihood_constant(customers, weights),
             number_of_customers=float(problem.counts.sum()),
             converged=maximum.converged,
             advice=maximum.advice,
@@ -380,14 +389,15 @@ class _Problem:
     @classmethod
     def of(
         cls,
-        fit_type: type[Fit],
+        fit: Fit,
         customers: CustomerSummary,
         weights: pd.Series | Floats | None,
         effects: Sequence[Effect],
     ) -> "_Problem":
-        columns, used = fit_type.data(customers)
+        columns, used = fit.data(customers)
+        frame = fit.covariate_frame(customers)
         case = case_weights(weights, len(used))
-        matrices = [effect.design.matrix(customers.frame[used]) for effect in effects]
+        matrices = [effect.design.matrix(frame[used]) for effect in effects]
         covariates = [column for matrix in matrices for column in matrix.T]
         rows = distinct_rows(*columns, *covariates, weights=None if case is None else case[used])
         # Rows without weight say nothing, and would only be in the way of logarithms.

@@ -195,13 +195,11 @@ class GammaGammaFit(Fit):
         """Mean purchase value over all customers, in currency; infinite for q <= 1."""
         return population_mean(self.params)
 
-    @classmethod
-    def data(cls, customers: CustomerSummary) -> tuple[tuple[Floats, ...], NDArray[np.bool_]]:
+    def data(self, customers: CustomerSummary) -> tuple[tuple[Floats, ...], NDArray[np.bool_]]:
         """Return number and mean value of the repeat purchases, of the customers who have any."""
         return _observed_spend(customers), _has_spend(customers)
 
-    @classmethod
-    def log_likelihood_and_score(cls, params: Params, *columns: Floats) -> tuple[Floats, Floats]:
+    def log_likelihood_and_score(self, params: Params, *columns: Floats) -> tuple[Floats, Floats]:
         """Log-likelihood of each mean and its gradient in the parameters."""
         return log_likelihood_and_score(params, *columns)
 
@@ -300,8 +298,7 @@ def fit_gamma_gamma(
         mean = float(counts @ columns[1] / counts.sum())
         return [(p, q, mean * (q - 1) / p) for p, q in [(5.0, 4.0), (1.0, 2.0)]]
 
-    fit = GammaGammaFit.estimate_from(
-        GammaGammaFit.from_params((1.0, 1.0, 1.0), time_unit=""),
+    fit = GammaGammaFit.from_params((1.0, 1.0, 1.0), time_unit="").estimated(
         starts,
         customers,
         weights=weights,

@@ -6,6 +6,7 @@ never rescaled and the log-likelihood is that of the data as given. Coefficients
 stand behind the positive parameters and are searched as they are.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -263,8 +264,10 @@ def _newton(
         if np.abs(gradient).max() < _GRADIENT_TOLERANCE * 1e-4:
             break
         try:
-            step = linalg.solve(_hessian(objective, theta), gradient, assume_a="pos")
-        except linalg.LinAlgError:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", linalg.LinAlgWarning)
+                step = linalg.solve(_hessian(objective, theta), gradient, assume_a="pos")
+        except (linalg.LinAlgError, linalg.LinAlgWarning):  # a ridge: no step to be trusted
             break
         if np.abs(step).max() > 1:  # far from quadratic: L-BFGS has done what can be done here
             break

@@ -13,7 +13,7 @@ from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, SettingsError, warn_of_doubt
 from crm_analysis.models.fit import EffectRequest, Fit, Params
 from crm_analysis.models.histories import Distinct, Floats, distinct_rows
-from crm_analysis.periods import Horizon, TimeUnit, annual_to_continuous, horizon_in_units
+from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, annual_to_continuous, horizon_in_units
 
 _FEW_REPEAT_BUYERS = 50
 
@@ -112,7 +112,6 @@ class PurchaseFit(Fit):
         weights: pd.Series | Floats | None = None,
         effects: Sequence[EffectRequest] = (),
         penalty: float = 0.0,
-        template: Self | None = None,
     ) -> Self:
         """Fit the model; the public fit functions say what the parameters mean."""
 
@@ -121,19 +120,17 @@ class PurchaseFit(Fit):
             require_repeat_buyers(frequency, counts)
             return cls.model.starting_values(float(counts @ frequency / (counts @ T)))
 
-        if template is None:
-            template = cls.from_params((1.0,) * len(cls.params_type._fields), time_unit=customers.time_unit)  # type: ignore[attr-defined]
-        return cls.estimate_from(template, starts, customers, weights=weights, effects=effects, penalty=penalty)
+        ones = (1.0,) * len(cls.params_type._fields)  # type: ignore[attr-defined]  # a NamedTuple class
+        template = cls.from_params(ones, time_unit=customers.time_unit)
+        return template.estimated(starts, customers, weights=weights, effects=effects, penalty=penalty)
 
-    @classmethod
-    def data(cls, customers: CustomerSummary) -> tuple[tuple[Floats, ...], NDArray[np.bool_]]:
+    def data(self, customers: CustomerSummary) -> tuple[tuple[Floats, ...], NDArray[np.bool_]]:
         """Return frequency, recency and T of all customers."""
-        return history_arrays(customers), np.ones(len(customers), dtype=bool)
+        return self._history(customers), np.ones(len(customers), dtype=bool)
 
-    @classmethod
-    def log_likelihood_and_score(cls, params: Params, *columns: Floats) -> tuple[Floats, Floats]:
+    def log_likelihood_and_score(self, params: Params, *columns: Floats) -> tuple[Floats, Floats]:
         """Log-likelihood of each history and its gradient in the parameters."""
-        return cls.model.log_likelihood_and_score(params, *columns)
+        return self.model.log_likelihood_and_score(params, *columns)
 
     def probability_alive(self, customers: CustomerSummary) -> pd.Series:
         """Probability that each customer is still a customer on the summary's as-of date."""
@@ -169,6 +166,29 @@ class PurchaseFit(Fit):
         params = self.params if covariates is None else self.params_of(covariates)
         return self.model.expected_purchases_new_customer(params, horizon)
 
+    def expected_repeat_curve(self, first_days: pd.DatetimeIndex, newcomers: Floats, ends: pd.DatetimeIndex) -> Floats:
+        """Expected repeat purchases by the end of some days of all who first bought on others, their histories unseen.
+
+        Parameters
+        ----------
+        first_days : DatetimeIndex, length n
+            Days of first purchases.
+        newcomers : array, shape (n,)
+            Customers who first bought on each.
+        ends : DatetimeIndex, length m
+
+        Returns
+        -------
+        array, shape (m,)
+        """
+        days = (ends.to_numpy()[:, None] - first_days.to_numpy()[None, :]) / np.timedelta64(1, "D")
+        return self.expected_purchases_new_customer(np.maximum(days, 0) / DAYS_PER_UNIT[self.time_unit]) @ newcomers
+
+    @property
+    def sources_of_doubt(self) -> tuple[str, ...]:
+        """What the draws of this fit contain, for intervals to say."""
+        return ("parameters",)
+
     def purchase_distribution(self, customers: CustomerSummary, *, horizon: Horizon, most: int = 10) -> pd.DataFrame:
         """Probability that each customer makes 0, 1, ... `most` purchases in the next `horizon`.
 
@@ -201,16 +221,17 @@ class PurchaseFit(Fit):
             `below` and `equal`: probability of fewer and of exactly as many purchases.
         """
         counts = purchases.reindex(customers.frame.index).to_numpy(dtype=np.float64)
-        params = [np.broadcast_to(np.asarray(value, float), counts.shape) for value in self.params_of(customers)]
-        rows = distinct_rows(*self._history(customers), counts, *params)
+        params = self.params_of(customers)
+        moved = {name: value for name, value in params._asdict().items() if np.ndim(value)}
+        rows = distinct_rows(*self._history(customers), counts, *moved.values())
         x, t_x, T, made, *own = rows.columns
         # For each distinct row every number of purchases up to the one made.
         length = made.astype(np.int64) + 1
         start = np.concatenate([[0], np.cumsum(length)[:-1]])
         n = np.arange(length.sum()) - np.repeat(start, length)
-        repeated = self.params_type(*(np.repeat(column, length) for column in own)) if self.effects else self.params
+        repeated = {name: np.repeat(column, length) for name, column in zip(moved, own, strict=True)}
         probability = self.model.probability_of_future_purchases(
-            repeated,
+            params._replace(**repeated),
             np.repeat(x, length),
             np.repeat(t_x, length),
             np.repeat(T, length),

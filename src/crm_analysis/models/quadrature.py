@@ -63,7 +63,7 @@ def discounted_power(power: Floats, scale: Floats, rate: float, horizon: Floats 
         length = np.log1p(horizon / scale)
         return scale * length * exprel((1 - power) * length)
     # Beyond the first of these ends nothing is left: discounted, fallen, or out of the horizon.
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):  # a rate next to zero: no end from discounting
         end = np.minimum(np.log1p(_NEGLIGIBLE / (rate * scale)), _NEGLIGIBLE / power)
     if horizon is not None:
         end = np.minimum(end, np.log1p(horizon / scale))

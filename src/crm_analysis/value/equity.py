@@ -21,9 +21,9 @@ from crm_analysis.errors import DataError, EstimationWarning, SettingsError
 from crm_analysis.models.gamma_gamma import fit_gamma_gamma
 from crm_analysis.models.histories import Floats
 from crm_analysis.models.purchase_fit import PurchaseFit
-from crm_analysis.models.registry import fitter
 from crm_analysis.periods import Horizon, units_per_year
-from crm_analysis.value.interval import INDIVIDUALS, PARAMETERS, Interval
+from crm_analysis.value.candidates import refit
+from crm_analysis.value.interval import INDIVIDUALS, Interval
 from crm_analysis.value.lifetime_value import Assumptions, CustomerValues, Fits, lifetime_value
 
 # Without a horizon purchases are simulated until a unit of money is discounted to this much.
@@ -70,12 +70,18 @@ class CustomerEquity:
     @property
     def interval(self) -> Interval:
         """Where the equity realised will lie, given the model: parameters and individual randomness."""
-        return Interval.of_draws(self.draws["outcome"].to_numpy(), level=self.level, contains=(PARAMETERS, INDIVIDUALS))
+        return Interval.of_draws(
+            self.draws["outcome"].to_numpy(),
+            level=self.level,
+            contains=(*self.values.fits.purchases.sources_of_doubt, INDIVIDUALS),
+        )
 
     @property
     def parameter_interval(self) -> Interval:
         """Where the expected equity lies: parameters alone."""
-        return Interval.of_draws(self.draws["expected"].to_numpy(), level=self.level, contains=(PARAMETERS,))
+        return Interval.of_draws(
+            self.draws["expected"].to_numpy(), level=self.level, contains=self.values.fits.purchases.sources_of_doubt
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write the values (see `CustomerValues.save`), `draws.parquet` and `equity.json` to `folder`."""
@@ -187,7 +193,8 @@ def equity_history(transactions: Transactions, *, dates: Iterable[date], like: C
     dates : iterable of date
         As-of dates.
     like : CustomerValues
-        The valuation to repeat: its purchase model, its time unit and its assumptions.
+        The valuation to repeat: its purchase model (one in the shop's clock at the speed found now), its time unit and
+        its assumptions.
 
     Returns
     -------
@@ -203,7 +210,7 @@ def equity_history(transactions: Transactions, *, dates: Iterable[date], like: C
             with warnings.catch_warnings():
                 # Doubt about an earlier month is told in the frame, not once a month on the screen.
                 warnings.simplefilter("ignore", EstimationWarning)
-                fits = Fits(fitter(like.fits.purchases.model_name)(customers), fit_gamma_gamma(customers))
+                fits = Fits(refit(like.fits.purchases, transactions, customers), fit_gamma_gamma(customers))
         except DataError:  # too young a base to learn from
             rows[as_of] = (len(customers), np.nan, False)
             continue

@@ -1,32 +1,39 @@
-"""The forecast of a period: one chosen model, proven on the last part of the log before it is believed."""
+"""The forecast of a period: one chosen model, proven on the last part of the log before it is believed.
+
+A log is either that of an open shop, with seasons, newcomers, and customers older than itself, or an extract of
+customers who all joined at its beginning. The first is forecast in the clock of the shop, the second by the calendar.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pandas as pd
 
 from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.order_clock import OrderClock, is_open_shop, order_clock
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.errors import DataError
-from crm_analysis.messages import _
-from crm_analysis.models.bgnbd import BGNBDFit
-from crm_analysis.models.mbgnbd import MBGNBDFit
-from crm_analysis.models.pareto_nbd import ParetoNBDFit
+from crm_analysis.messages import _, count, day, percent
+from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.purchase_fit import PurchaseFit
-from crm_analysis.models.registry import fitter
-from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
+from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units, units_per_year
 from crm_analysis.value.backtest import Backtest, backtest
+from crm_analysis.value.candidates import FOR_AN_EXTRACT, FOR_AN_OPEN_SHOP, fit_candidate
 from crm_analysis.value.interval import Interval
+from crm_analysis.value.known_share import orders_of_known_customers
+from crm_analysis.value.level import VOLUME_ERROR, Level, at_level, level_of
 from crm_analysis.value.purchase_intervals import total_purchases_interval
 
-CANDIDATES = (BGNBDFit.model_name, MBGNBDFit.model_name, ParetoNBDFit.model_name)
 # Whatever is asked for, the model must see nearly half of the log to be tested on the rest.
 _LONGEST_HOLDOUT = 0.55
 # Models are tested on so many dates, a quarter of the holdout apart, as long as they see so much of the log.
 _ORIGINS = 3
 _SHORTEST_CALIBRATION = 0.25
+# In a log of less than two years each season has come once: no test inside it can tell a season from leaving.
+_YEARS_TO_CHOOSE = 2.0
+_GROWTH_TOLD = 0.10
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +47,8 @@ class Forecast:
     interval : Interval
         Of the total.
     method : str
-        In words: the model, why it was chosen, and how it did on the held-out part of the log.
+        In words: the model, why it was chosen, what it takes for granted, and how it did on the held-out part of the
+        log.
     model : PurchaseFit
         The chosen model, fitted to the whole log; values and equity of the period rest on it.
     backtest : Backtest
@@ -49,6 +57,13 @@ class Forecast:
         Histories on the as-of date.
     horizon : float
         In the summary's time unit.
+    level : Level or None
+        By what share forecasts made earlier inside the log came out too high or too low; inside `expected`. None for a
+        model by the calendar.
+    without_level : float
+        The total without it.
+    second_opinion : float
+        The total by the flow of the shop and the share of known customers; missing for an extract.
     """
 
     expected: pd.Series
@@ -58,6 +73,9 @@ class Forecast:
     backtest: Backtest
     customers: CustomerSummary
     horizon: float
+    level: Level | None
+    without_level: float
+    second_opinion: float
 
 
 def forecast_purchases(
@@ -66,7 +84,8 @@ def forecast_purchases(
     as_of: Day,
     horizon: Horizon,
     holdout: Horizon | None = None,
-    models: Sequence[str] = CANDIDATES,
+    models: Sequence[str] | None = None,
+    growth: float = 0.0,
     time_unit: TimeUnit = "week",
     annual_discount_rate: float | None = None,
     draws: int = 400,
@@ -85,8 +104,11 @@ def forecast_purchases(
     holdout : float or str, optional
         Last part of the log kept back for the proof, 55% of the log at most; when not given, the horizon or half of
         the log, whichever is shorter.
-    models : sequence of str
-        Names of the purchase models to choose from, the preferred one first; the test on earlier dates chooses.
+    models : sequence of str, optional
+        Names of the purchase models to choose from, the preferred one first; the test on earlier dates chooses. When
+        not given, those of `candidates.FOR_AN_OPEN_SHOP` or, where hardly anybody joins any more, `FOR_AN_EXTRACT`.
+    growth : float
+        Volume plan of an open shop: growth of its flow of orders in the years to come, as a fraction a year.
     time_unit : {"day", "week", "month"}
         Unit the model counts in.
     annual_discount_rate : float, optional
@@ -102,9 +124,33 @@ def forecast_purchases(
     log = read_transactions(transactions, as_of=as_of)
     customers = summarize_customers(log, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate)
     length = horizon_in_units(horizon, time_unit, as_of)
-    proof = _proof(log, customers, length, holdout, models, draws, seed)
-    model = fitter(proof.model_name)(customers)
-    sentences = [_("{model}, fitted to the whole log.", model=model.model_name), proof.choice(), proof.verdict()]
+    is_open = is_open_shop(log, as_of=as_of)
+    clock = order_clock(log, as_of=as_of, time_unit=time_unit, growth=growth) if is_open else None
+    proof = _proof(log, customers, length, holdout, models, clock, draws, seed)
+    model = fit_candidate(proof.model_name, log, customers, clock=clock)
+    sentences = [_("{model}, fitted to the whole log.", model=model.model_name), proof.choice()]
+    level, without_level = None, float(model.expected_purchases(customers, horizon=length).sum())
+    if isinstance(model, ClockedFit):
+        level = level_of(log, customers, model)
+        model = at_level(model, customers, level, horizon=length)
+        sentences += _assumptions(model, customers, length, level, without_level)
+    elif clock is None:
+        sentences.append(
+            _("Hardly anybody joins any more, so time is taken by the calendar and no season is estimated.")
+        )
+    second_opinion = float("nan")
+    if clock is not None:
+        second_opinion = orders_of_known_customers(log, as_of=as_of, clock=clock, horizon=length)
+        if second_opinion == second_opinion:
+            sentences.append(
+                _(
+                    "A second opinion without a customer model, the flow of orders times the share that comes "
+                    "from known "
+                    "customers, is {orders} purchases.",
+                    orders=count(second_opinion),
+                )
+            )
+    sentences.append(proof.verdict())
     return Forecast(
         expected=model.expected_purchases(customers, horizon=length),
         interval=total_purchases_interval(model, customers, horizon=length, draws=draws, seed=seed + 2),
@@ -113,7 +159,59 @@ def forecast_purchases(
         backtest=proof,
         customers=customers,
         horizon=length,
+        level=level,
+        without_level=without_level,
+        second_opinion=second_opinion,
     )
+
+
+def _assumptions(
+    model: ClockedFit, customers: CustomerSummary, length: float, level: Level, without_level: float
+) -> list[str]:
+    """Say in words what a forecast in the shop's clock takes for granted, and what would change it."""
+    clock = model.clock
+    faster = replace(model, clock=replace(clock, growth=clock.growth + _GROWTH_TOLD))
+    total = float(model.expected_purchases(customers, horizon=length).sum())
+    gain = float(faster.expected_purchases(customers, horizon=length).sum()) / total - 1
+    flow = (
+        _(
+            "The orders of the coming year are taken to follow those of the year to {day}, month by month",
+            day=day(clock.last_day),
+        )
+        if clock.growth == 0
+        else _(
+            "The orders of the coming years are taken to follow those to {day}, month by month, times {growth} a year",
+            day=day(clock.last_day),
+            growth=percent(1 + clock.growth, 1),
+        )
+    )
+    sentences = [
+        _(
+            "Time is measured by the shop's own flow of orders; gaps between purchases are Erlang-{k}.",
+            k=count(model.params.k),
+        ),
+        _(
+            "{flow}, give or take {error}. If the shop sold {growth} more a year, these customers would buy "
+            "{gain} more; if it "
+            "shrank as much, about as much less.",
+            flow=flow,
+            error=percent(VOLUME_ERROR),
+            growth=percent(_GROWTH_TOLD),
+            gain=percent(gain, 1),
+        ),
+    ]
+    if not level.origins.empty:
+        sentences.append(
+            _(
+                "Forecasts made earlier inside the log came out at {factor} of what was forecast, so this one is "
+                "{total} "
+                "purchases; without that level it would be {without}.",
+                factor=percent(level.factor),
+                total=count(total),
+                without=count(without_level),
+            )
+        )
+    return sentences
 
 
 def _proof(
@@ -121,7 +219,8 @@ def _proof(
     customers: CustomerSummary,
     length: float,
     holdout: Horizon | None,
-    models: Sequence[str],
+    models: Sequence[str] | None,
+    clock: OrderClock | None,
     draws: int,
     seed: int,
 ) -> Backtest:
@@ -140,12 +239,17 @@ def _proof(
         for turn in range(_ORIGINS)
         if turn == 0 or known - turn * days / 4 >= _SHORTEST_CALIBRATION * (known + days)
     ]
+    candidates = models or (FOR_AN_EXTRACT if clock is None else FOR_AN_OPEN_SHOP)
+    young = clock is not None and whole_log < _YEARS_TO_CHOOSE * units_per_year(unit)
     try:
         return backtest(
             log,
             origins=origins,
             horizon=days / DAYS_PER_UNIT[unit],
-            models=models,
+            models=candidates,
+            # A young shop's seasons are known from the one year alone, the held-out part of it included.
+            clock=clock if young else None,
+            keep_first=young,
             time_unit=unit,
             draws=draws,
             seed=seed,

@@ -7,7 +7,6 @@ import numpy as np
 
 from crm_analysis.models.histories import Floats
 
-PARAMETERS = "parameters"
 INDIVIDUALS = "individual randomness"
 
 

@@ -47,6 +47,7 @@ def value_period(transactions: Transactions, *, as_of: date, settings: Settings)
         as_of=as_of,
         horizon=money.horizon,
         holdout=forecasting.holdout,
+        growth=forecasting.growth,
         time_unit=forecasting.time_unit,
         annual_discount_rate=money.annual_discount_rate,
         draws=forecasting.draws,

@@ -9,7 +9,7 @@ from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon
-from crm_analysis.value.interval import INDIVIDUALS, PARAMETERS, Interval
+from crm_analysis.value.interval import INDIVIDUALS, Interval
 
 # Kinds of customers held at once; times 400 draws that is 64 MB.
 _KINDS_AT_ONCE = 20_000
@@ -106,7 +106,7 @@ def total_purchases_interval(
         some = _part(customers, sample)
         made = np.array([len(one.simulate_future(some, horizon=horizon, rng=rng)) for one in drawn])
         total = total + (made - of_sample) * np.sqrt(len(customers) / len(sample))
-    contains = (PARAMETERS, INDIVIDUALS) if individuals else (PARAMETERS,)
+    contains = (*fit.sources_of_doubt, INDIVIDUALS) if individuals else fit.sources_of_doubt
     return Interval.of_draws(total, level=level, contains=contains)
 
 

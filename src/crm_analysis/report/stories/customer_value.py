@@ -13,9 +13,10 @@ from crm_analysis.report.figures.spend_distribution import spend_distribution
 from crm_analysis.report.figures.value_by_tenth import value_by_tenth
 from crm_analysis.report.figures.value_matrix import value_matrix
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Glossary, Headline, Note
-from crm_analysis.report.stories.wording import horizon_words, tenth_words, terms_words
+from crm_analysis.report.stories.wording import horizon_words, purchase_model_words, tenth_words, terms_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.concentration import Concentration, value_by_history, value_concentration
+from crm_analysis.value.diagnostics import spend_classes
 from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.period import PeriodValuation, value_period
 
@@ -254,13 +255,6 @@ def spend_figure(chapter: Chapter, valuation: PeriodValuation) -> Figure:
     )
 
 
-def spend_classes(spend: pd.Series) -> np.ndarray:
-    """Round class ends at even shares of the customers: two digits each, 0 first, infinity last."""
-    ends = np.quantile(spend, [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.92, 0.97, 0.99])
-    size = 10 ** np.floor(np.log10(ends) - 1)
-    return np.array([0.0, *np.unique(np.round(ends / size) * size), np.inf])
-
-
 def top_customers_table(chapter: Chapter, values: CustomerValues, *, rows: int = 10) -> Table:
     """Name the customers worth most, by code unless the settings say otherwise."""
     ranked = values.frame.sort_index().sort_values("residual_value", ascending=False, kind="stable").head(rows)
@@ -296,7 +290,7 @@ def top_customers_table(chapter: Chapter, values: CustomerValues, *, rows: int =
     )
     return Table(
         name="top-customers",
-        number=4,
+        number=5,
         finding=finding,
         what=named,
         frame=frame,
@@ -323,12 +317,13 @@ def method_note(chapter: Chapter, valuation: PeriodValuation) -> Note:
         title=_("How a customer is valued"),
         paragraphs=(
             _(
-                "Purchases: {model} (Fader, Hardie and Lee 2005), fitted by maximum likelihood to {customers} "
-                "histories: customers buy at a rate of their own and may leave after any purchase. {parameters}.",
+                "Purchases: {model}, fitted by maximum likelihood to {customers} histories. {words} {parameters}.",
                 model=fits.purchases.model_name,
                 customers=count(fits.purchases.number_of_customers),
+                words=purchase_model_words(fits.purchases),
                 parameters=_parameters(fits.purchases.coefficients),
             ),
+            _("How the forecast came about: {method}", method=valuation.forecast.method),
             _(
                 "Spend: {model} (Fader and Hardie 2013), fitted to {customers} customers with a repeat spend; the "
                 "mean of one customer is drawn towards that of all, {mean} an order. {parameters}.",
@@ -398,7 +393,7 @@ def glossary() -> Glossary:
 
 def _alerts(chapter: Chapter, valuation: PeriodValuation) -> list[Alert]:
     proof, page = valuation.forecast.backtest, chapter.entry.page
-    found = []
+    found: list[Alert] = []
     if proof.actual not in proof.interval or proof.trust == "poor":
         consequence = (
             _("Value is more likely understated than overstated.")

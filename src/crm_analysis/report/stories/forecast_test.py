@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from crm_analysis.messages import _, count, day, percent
+from crm_analysis.messages import _, count, day, percent, plural
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.purchase_tracking import purchase_tracking
 from crm_analysis.report.figures.purchases_by_frequency import purchases_by_frequency
@@ -149,8 +149,47 @@ def methods_table(chapter: Chapter, proof: Backtest) -> Table:
     )
 
 
+def choice_table(chapter: Chapter, proof: Backtest) -> Table:
+    """Say why this model was chosen: all methods over all dates of the test."""
+    frame = proof.comparison.reset_index()
+    frame["label"] = [_rule_name(method) for method in frame["method"]]
+    origins = proof.scorecard.index.get_level_values("origin").unique()
+    models = int((frame["kind"] == "model").sum())
+    return Table(
+        name="choice",
+        number=4,
+        finding=(
+            _("{model} stands behind this book", model=proof.model_name)
+            if models > 1
+            else _("{model} was the only model tested", model=proof.model_name)
+        ),
+        what=_(
+            "Means over {tests}; held-out times of {weeks} weeks. The score is the mean log-probability a model gave "
+            "beforehand to what each customer then did, nearer 0 is better; ranking is the normalised Gini "
+            "coefficient; ranges are meant to hold 90%. {choice}",
+            tests=plural("one test date", "{n} test dates", len(origins)),
+            weeks=count(proof.tracking["held_out"].sum()),
+            choice=proof.choice(),
+        ),
+        frame=frame,
+        columns=(
+            Column("label", _("Method"), kind="text", sortable=False),
+            Column("log_score", _("Score"), digits=4),
+            Column("total_error", _("Error of the total"), kind="percent", digits=1),
+            Column("rmse", _("Root mean square error"), _("each"), digits=2),
+            Column("mae", _("Mean absolute error"), _("each"), digits=2),
+            Column("gini", _("Ranking"), digits=2),
+            Column("decile_mape", _("Error by tenth"), kind="percent", digits=0),
+            Column("coverage", _("Ranges hold"), kind="percent", digits=0),
+        ),
+        downloads=chapter.download("comparison", proof.comparison),
+    )
+
+
 def _rule_name(method: str) -> str:
     return {
         "as often as before": _("As often as before"),
         "only recent buyers": _("Only buyers of the last 90 days go on"),
+        "same as last period": _("As much as in the period before"),
+        "mean of the cohort": _("Each at the mean of those who joined in one month"),
     }.get(method, method)

@@ -1,6 +1,7 @@
 """Words that several chapters share."""
 
 from crm_analysis.messages import N_, _, number, rate
+from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon, horizon_text
 from crm_analysis.value.interval import Interval
 from crm_analysis.value.lifetime_value import Assumptions
@@ -19,9 +20,36 @@ def contents_words(interval: Interval) -> str:
     """Name what an interval contains."""
     names = {
         "parameters": _("the doubt about the parameters"),
+        "level and volume of the shop": _("the doubt about the level and the volume of the shop"),
         "individual randomness": _("the chance in what each customer does"),
     }
     return _(" and ").join(names.get(part, part) for part in interval.contains)
+
+
+def purchase_model_words(fit: PurchaseFit) -> str:
+    """Say in a sentence how customers behave in a model, and where it comes from."""
+    leaves = {
+        "BG/NBD": _(
+            "Customers buy at a rate of their own and may leave after any repeat purchase (Fader, Hardie and Lee "
+            "2005). Who has bought only once has had no occasion to leave in this model and counts as a customer with "
+            "certainty; that the next purchase is long in coming shows in a low purchase rate instead."
+        ),
+        "MBG/NBD": _(
+            "Customers buy at a rate of their own and may leave after any purchase, the first included (Batislam, "
+            "Denizel and Filiztekin 2007)."
+        ),
+        "Pareto/NBD": _(
+            "Customers buy at a rate of their own and leave at a moment nobody sees (Schmittlein, Morrison and Colombo "
+            "1987)."
+        ),
+        "NBD": _("Customers buy at a rate of their own and never leave (Ehrenberg 1959)."),
+    }
+    regular = _(
+        "Customers buy at a rate of their own, more regularly than by chance, and may leave after any repeat purchase "
+        "(Platzer and Reutterer 2016). Who has bought only once has had no occasion to leave in this model and counts "
+        "as a customer with certainty."
+    )
+    return leaves.get(fit.model_name, regular)
 
 
 def horizon_words(horizon: Horizon | None, time_unit: str) -> str:

@@ -1,0 +1,262 @@
+"""BG/CNBD-k in the clock of the shop: regular buyers of a real shop, whose log began after its customers did.
+
+Two things keep the log of a running shop from being a textbook's. Its year has seasons, which look like customers
+coming and going; so time is measured by the shop's own flow of orders (`OrderClock`). And those seen in the first weeks
+are the shop's old customers, who buy more often than newcomers; so they have purchase rates of their own, alpha exp(-c)
+and r exp(d). The rest is the BG/CNBD-k, with the forecast of `steady_cnbd`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.data.order_clock import OrderClock
+from crm_analysis.data.summaries import CustomerSummary
+from crm_analysis.errors import SettingsError, Violation, refuse
+from crm_analysis.models import steady_cnbd
+from crm_analysis.models.cnbd import CNBDFit, CNBDParams, fit_by_regularity
+from crm_analysis.models.fit import EffectRequest, Params
+from crm_analysis.models.histories import Floats
+from crm_analysis.models.purchase_fit import PurchaseModel
+from crm_analysis.periods import Horizon, annual_to_continuous, horizon_in_units, units_per_year
+
+FIRST_WINDOW = "first_window"
+_DAYS_OF_THE_FIRST_WINDOW = 31
+_DATES = ("first_purchase", "last_purchase")
+# Purchases are added up in stretches and discounted at their middle, which errs by (rate * stretch)^2 / 24: millionths
+# for the months of the first years, and next to nothing of the little that is left after them.
+_YEARS_BY_MONTH = 5
+_FARTHEST_YEARS = 50
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ClockedFit(CNBDFit):
+    """A BG/CNBD-k in the clock of a shop. Its methods take summaries by the calendar, with their dates.
+
+    Attributes
+    ----------
+    clock : OrderClock
+    speed : float
+        How fast the clock runs after the as-of date beside what the flow of the past says; not 1 where forecasts made
+        earlier inside the log came out too high or too low by some share (see `value.level`).
+    speed_error : float
+        Standard deviation of the log of that speed, common to all customers; in every draw.
+    """
+
+    model_name: ClassVar[str] = "BG/CNBD-k in the shop's clock"
+    model: ClassVar[PurchaseModel] = cast(PurchaseModel, steady_cnbd)
+
+    clock: OrderClock
+    speed: float = 1.0
+    speed_error: float = 0.0
+
+    @property
+    def sources_of_doubt(self) -> tuple[str, ...]:
+        """What the draws of this fit contain."""
+        return ("parameters", "level and volume of the shop") if self.speed_error else ("parameters",)
+
+    def draws(self, n: int, seed: int) -> pd.DataFrame:
+        """Draw parameters as `Fit.draws` does, and with them the speed of the clock to come."""
+        drawn = super().draws(n, seed)
+        normal = np.random.default_rng([seed, 1]).normal(scale=self.speed_error, size=n)
+        return drawn.assign(speed=self.speed * np.exp(normal))
+
+    def with_coefficients(self, values: Sequence[float]) -> Self:
+        """Return this fit with other values of `coefficients`, and of the speed where one more value is given."""
+        number = len(self.coefficients)
+        changed = super().with_coefficients(list(values)[:number])
+        return replace(changed, speed=float(values[number])) if len(values) > number else changed
+
+    def covariate_frame(self, customers: CustomerSummary) -> pd.DataFrame:
+        """Return the customers with `first_window`: 1 for those seen in the first weeks of the log, else 0."""
+        end = pd.Timestamp(self.clock.first_day + timedelta(days=_DAYS_OF_THE_FIRST_WINDOW))
+        seen_first = pd.to_datetime(_dates(customers)[_DATES[0]]) < end
+        return customers.frame.assign(**{FIRST_WINDOW: seen_first.astype(float)})
+
+    def _history(self, customers: CustomerSummary) -> tuple[Floats, Floats, Floats]:
+        """Frequency, recency and T, the latter two in the time of the clock."""
+        frequency = super()._history(customers)[0]  # refuses another time unit
+        dates = _dates(customers)
+        first, last = (self.clock.time(dates[name]) for name in _DATES)
+        now = self.clock.time([_as_of(customers)])[0]
+        return frequency, last - first, now - first
+
+    def _length(self, customers: CustomerSummary, horizon: Horizon) -> float:
+        as_of = _as_of(customers)
+        return self.speed * self.clock.length(as_of, horizon_in_units(horizon, self.time_unit, as_of))
+
+    def expected_purchases_new_customer(
+        self, horizon: Horizon | Floats, *, covariates: CustomerSummary | None = None
+    ) -> Floats:
+        """Expected repeat purchases of a newcomer in the `horizon` after the first purchase, in an average season."""
+        if isinstance(horizon, str):
+            horizon = horizon_in_units(horizon, self.time_unit)
+        return self.model.expected_purchases_new_customer(self.params, horizon)
+
+    def expected_repeat_curve(self, first_days: pd.DatetimeIndex, newcomers: Floats, ends: pd.DatetimeIndex) -> Floats:
+        """Expected repeat purchases by the end of some days of all who first bought on others."""
+        joined, by = self.clock.time(first_days), self.clock.time(ends.where(ends >= first_days[0], first_days[0]))
+        kinds = self._kinds(first_days)
+        expected = self.model.expected_purchases_new_customer(kinds, np.maximum(by[:, None] - joined[None, :], 0))
+        return expected @ newcomers
+
+    def _kinds(self, first_days: pd.DatetimeIndex) -> Params:
+        """Parameters of those who first bought on each of some days."""
+        frame = pd.DataFrame({"first_purchase": first_days, "last_purchase": first_days})
+        frame = frame.assign(frequency=0, recency=0.0, T=0.0).set_index(frame.index.astype(str))
+        return self.params_of(CustomerSummary(frame, self.time_unit, self.clock.last_day))
+
+    def discounted_residual_purchases(
+        self, customers: CustomerSummary, *, annual_discount_rate: float, horizon: Horizon | None = None
+    ) -> pd.Series:
+        """Expected repeat purchases of each customer after the as-of date, discounted by the calendar."""
+
+        def expected(kinds: CustomerSummary, end: float) -> Floats:
+            return self.expected_purchases(kinds, horizon=end).to_numpy()
+
+        return self._discounted("discounted_residual_purchases", expected, customers, annual_discount_rate, horizon)
+
+    def discounted_residual_lifetime(
+        self, customers: CustomerSummary, *, annual_discount_rate: float, horizon: Horizon | None = None
+    ) -> pd.Series:
+        """Expected time as a customer after the as-of date, discounted; in the time unit, by the calendar."""
+
+        def lifetime(kinds: CustomerSummary, end: float) -> Floats:
+            length = self._length(kinds, end)
+            by_clock = self.model.discounted_residual_lifetime(
+                self.params_of(kinds), *self._history(kinds), 0.0, length
+            )
+            # From the time of the clock to that of the calendar: until `end` the two differ by the season alone.
+            return by_clock * end / length if length else by_clock
+
+        return self._discounted("discounted_residual_lifetime", lifetime, customers, annual_discount_rate, horizon)
+
+    def _discounted(
+        self,
+        name: str,
+        until: Any,
+        customers: CustomerSummary,
+        annual_discount_rate: float,
+        horizon: Horizon | None,
+    ) -> pd.Series:
+        rate = annual_to_continuous(annual_discount_rate, self.time_unit)
+        kinds, rows = self.distinct(customers)
+        per_year = units_per_year(self.time_unit)
+        if horizon is None and rate == 0:
+            whole = getattr(self.model, name)(self.params_of(kinds), *self._history(kinds), 0.0, None)
+        else:
+            end = (
+                _FARTHEST_YEARS * per_year
+                if horizon is None
+                else horizon_in_units(horizon, self.time_unit, customers.as_of)
+            )
+            ends = _stretches(end, per_year) if rate > 0 else np.array([end])
+            whole, before, begin = np.zeros(len(kinds)), np.zeros(len(kinds)), 0.0
+            for stop in ends:
+                upto = until(kinds, float(stop))
+                whole += np.exp(-rate * (begin + stop) / 2) * (upto - before)
+                before, begin = upto, stop
+        return pd.Series(whole[rows.inverse], index=customers.frame.index, name=name)
+
+    def simulate_future(
+        self, customers: CustomerSummary, *, horizon: Horizon, rng: np.random.Generator
+    ) -> pd.DataFrame:
+        """One possible future: `customer` (position in the summary) and `time` of each purchase, by the calendar."""
+        events = super().simulate_future(customers, horizon=horizon, rng=rng)
+        times = self.clock.calendar(_as_of(customers), events["time"].to_numpy() / self.speed)
+        return events.assign(time=np.minimum(times, horizon_in_units(horizon, self.time_unit, customers.as_of)))
+
+    def to_json(self) -> str:
+        """Return the fit as JSON text, digit for digit."""
+        content = json.loads(super().to_json())
+        clock = asdict(self.clock)
+        content["clock"] = clock | {name: clock[name].isoformat() for name in ("first_day", "last_day")}
+        return json.dumps(content)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a fit that `to_json` wrote; refuse that of another model."""
+        content = json.loads(text)
+        clock = content.get("clock", {})
+        days = {name: date.fromisoformat(clock[name]) for name in ("first_day", "last_day") if name in clock}
+        fit = super().from_json(text)
+        return replace(fit, clock=OrderClock(**clock | days | {"factors": tuple(clock["factors"])}))
+
+
+def fit_clocked(
+    customers: CustomerSummary,
+    clock: OrderClock,
+    *,
+    k: int | None = None,
+    first_window: bool = True,
+    weights: pd.Series | Floats | None = None,
+) -> ClockedFit:
+    """Estimate a BG/CNBD-k in the clock of a shop by maximum likelihood.
+
+    Parameters
+    ----------
+    customers : CustomerSummary
+        With as_of, first_purchase, last_purchase, and sum_log_gap in the time of the clock (`order_clock.with_gaps`).
+    clock : OrderClock
+        In the time unit of the summary.
+    k : int, optional
+        Stages between two purchases; None for the k with the highest likelihood.
+    first_window : bool
+        Whether those seen in the first 31 days of the log have purchase rates of their own.
+    weights : Series or array, shape (n_customers,), optional
+        Case weights, >= 0.
+
+    Returns
+    -------
+    ClockedFit
+        Coefficient "purchase[first_window]" is c, "shape[first_window]" is d.
+
+    Raises
+    ------
+    SettingsError
+        When clock and summary count in different units, or the summary has no as-of date.
+    DataError
+        When dates or gaps are missing.
+    """
+    if clock.time_unit != customers.time_unit:
+        raise SettingsError(f"the clock counts in {clock.time_unit}s, the summary in {customers.time_unit}s.")
+    names = CNBDFit.names()
+    template = ClockedFit(
+        params=CNBDParams(1, 1.0, 1.0, 1.0, 1.0),
+        covariance=pd.DataFrame(np.nan, index=names, columns=names),
+        log_likelihood=np.nan,
+        number_of_customers=0,
+        time_unit=customers.time_unit,
+        converged=True,
+        clock=clock,
+    )
+    seen_first = template.covariate_frame(customers)[FIRST_WINDOW]
+    column = [FIRST_WINDOW] if first_window and 0 < seen_first.mean() < 1 else None
+    effects: list[EffectRequest] = [("purchase", {"alpha": -1.0}, column), ("shape", {"r": 1.0}, column)]
+    return fit_by_regularity(template, customers, k=k, weights=weights, effects=effects)
+
+
+def _stretches(end: float, per_year: float) -> Floats:
+    """Ends of the stretches that are discounted together: months for some years, then years."""
+    months = np.arange(1, 12 * _YEARS_BY_MONTH + 1) * per_year / 12
+    years = np.arange(_YEARS_BY_MONTH + 1, _FARTHEST_YEARS + 1) * per_year
+    inside = np.concatenate([months, years])
+    return np.append(inside[inside < end * (1 - 1e-12)], end)
+
+
+def _as_of(customers: CustomerSummary) -> date:
+    if customers.as_of is None:
+        raise SettingsError("a fit in the shop's clock needs a summary with its as_of date.")
+    return customers.as_of
+
+
+def _dates(customers: CustomerSummary) -> pd.DataFrame:
+    absent = [name for name in _DATES if name not in customers.frame]
+    fix = "make the summary with summarize_customers."
+    refuse(Violation("customer summary", name, "there is no such column", 0, fix) for name in absent)
+    return customers.frame[list(_DATES)]

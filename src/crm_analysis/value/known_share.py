@@ -1,0 +1,80 @@
+"""A second opinion on the total that needs no customer model: how many of a shop's orders come from people it knows."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.order_clock import OrderClock
+from crm_analysis.data.sources import read_transactions
+from crm_analysis.data.summaries import customer_days
+from crm_analysis.periods import DAYS_PER_UNIT
+
+_EVERY_DAYS = 10
+_LONGEST_MONTHS = 6
+
+
+def known_share(transactions: Any, *, as_of: Day, months: int) -> float:
+    """Share of the orders of some months that came from customers seen in as many months before.
+
+    Parameters
+    ----------
+    transactions : Transactions or anything `read_transactions` accepts
+        The log.
+    as_of : date or str
+        Later orders are not seen.
+    months : int
+        Length of both stretches, 365.25 / 12 days each.
+
+    Returns
+    -------
+    float
+        Over every tenth day of the log that has both stretches around it. In a log shorter than both, over its halves.
+    """
+    last = to_day(as_of, "as_of")
+    seen = read_transactions(transactions, as_of=last)
+    days = customer_days(seen)
+    first = seen.first_date
+    if first is None:
+        return float("nan")
+    # Six months before and six after fit into a year, by a day's grace.
+    length = min(round(months * DAYS_PER_UNIT["month"]), ((last - first).days + 1) // 2)
+    known = orders = 0
+    for offset in range(length, (last - first).days + 2 - length, _EVERY_DAYS):
+        middle = first + timedelta(days=offset)
+        before = days.filter((days.order_date >= middle - timedelta(days=length)) & (days.order_date < middle))
+        after = days.filter((days.order_date >= middle) & (days.order_date < middle + timedelta(days=length)))
+        orders += int(after.count().to_pyarrow().as_py())
+        known += int(after.semi_join(before, "customer_id").count().to_pyarrow().as_py())
+    return known / orders if orders else float("nan")
+
+
+def orders_of_known_customers(transactions: Any, *, as_of: date, clock: OrderClock, horizon: float) -> float:
+    """Orders that customers known by `as_of` will make: the flow of the shop times the share that such made before.
+
+    Parameters
+    ----------
+    transactions : Transactions or anything `read_transactions` accepts
+        The log.
+    as_of : date
+        Last day that is known.
+    clock : OrderClock
+        How the flow of the coming months is taken to be.
+    horizon : float
+        In the unit of the clock.
+
+    Returns
+    -------
+    float
+        Orders; missing where the log is too short. The share is taken over the horizon, over 6 months at most, and over
+        half of the log at most: the longer one looks, the more of the orders come from customers unknown today.
+    """
+    seen = read_transactions(transactions, as_of=as_of)
+    orders = int(customer_days(seen).count().to_pyarrow().as_py())
+    days = (as_of - clock.first_day).days + 1
+    per_unit = orders / days * DAYS_PER_UNIT[clock.time_unit]
+    month = DAYS_PER_UNIT["month"]
+    wanted = horizon * DAYS_PER_UNIT[clock.time_unit] / month
+    months = int(np.clip(round(wanted), 1, max(1, min(_LONGEST_MONTHS, int(days / 2 / month + 0.01)))))
+    return per_unit * clock.length(as_of, horizon) * known_share(seen, as_of=as_of, months=months)
