@@ -6,7 +6,7 @@ import pytest
 
 from crm_analysis.errors import EstimationWarning
 from crm_analysis.models.histories import distinct_rows, histories, once_per_distinct_row
-from crm_analysis.models.likelihood import maximize_likelihood
+from crm_analysis.models.likelihood import Maximum, maximize_likelihood, profile_interval
 
 
 def exponential(times: np.ndarray):
@@ -85,3 +85,92 @@ def test_an_event_log_folds_into_histories():
     assert frame["frequency"].tolist() == [0, 2, 1]
     assert frame["recency"].tolist() == [0, 9, 4]
     assert frame["T"].tolist() == [10, 10, 5]
+
+
+# --- coefficients, penalty, profile -----------------------------------------------------------------------------
+
+
+def normal(values: np.ndarray):
+    """Log-likelihood of normal values with unknown scale (positive) and mean (any sign)."""
+
+    def function(params):
+        sigma, mean = params
+        z = (values - mean) / sigma
+        score = np.stack([(z**2 - 1) / sigma, z / sigma], axis=-1)
+        return -np.log(sigma) - z**2 / 2, score
+
+    return function
+
+
+VALUES = np.array([-3.0, 1.0, -2.5, 2.5, -2.0, 1.0])
+
+
+def fit_normal(penalty: float = 0.0):
+    return maximize_likelihood(
+        normal(VALUES), names=["sigma", "mean"], starts=[[1.0, 0.0]], counts=np.ones(6), coefficients=1, penalty=penalty
+    )
+
+
+def test_a_coefficient_may_be_negative_and_keeps_its_textbook_variance():
+    found = fit_normal()
+    assert found.params == pytest.approx([VALUES.std(), VALUES.mean()])
+    assert found.covariance[1, 1] == pytest.approx(VALUES.var() / 6, rel=1e-6)
+    assert found.covariance[0, 1] == pytest.approx(0, abs=1e-8)
+
+
+def test_a_penalty_draws_coefficients_to_zero_and_leaves_the_positive_parameters_free():
+    means = [fit_normal(penalty).params[1] for penalty in (0.0, 1.0, 10.0, 1e8)]
+    assert means[0] < means[1] < means[2] < 0
+    assert means[3] == pytest.approx(0, abs=1e-6)
+    assert fit_normal(1e8).params[0] == pytest.approx(np.sqrt((VALUES**2).mean()), rel=1e-6)
+
+
+def test_the_log_likelihood_of_a_penalised_maximum_is_that_of_the_data():
+    found = fit_normal(1.0)
+    assert found.log_likelihood == pytest.approx(float(normal(VALUES)(found.params)[0].sum()))
+
+
+def test_a_profile_interval_of_a_parabola_is_the_wald_interval():
+    rng = np.random.default_rng(0)
+    many = rng.normal(2.0, 1.0, 20_000)
+    found = maximize_likelihood(
+        normal(many), names=["sigma", "mean"], starts=[[1.0, 0.0]], counts=np.ones(len(many)), coefficients=1
+    )
+    lower, upper = profile_interval(normal(many), found, position=1, counts=np.ones(len(many)), coefficients=1)
+    half = 1.959964 * np.sqrt(found.covariance[1, 1])
+    assert (lower, upper) == pytest.approx((found.params[1] - half, found.params[1] + half), rel=1e-4)
+
+
+def test_a_profile_interval_is_where_the_likelihood_has_fallen_by_half_a_chi_square():
+    times = np.array([0.5, 1.0, 2.5, 4.0])
+    found = maximize_likelihood(exponential(times), names=["rate"], starts=[[5.0]], counts=np.ones(4))
+    for end in profile_interval(exponential(times), found, position=0, counts=np.ones(4)):
+        assert exponential(times)(np.array([end]))[0].sum() == pytest.approx(
+            found.log_likelihood - 3.841459 / 2, abs=1e-6
+        )
+
+
+def test_an_interval_without_an_end_is_called_infinite():
+    # Nothing was seen to happen: any small rate is as good.
+    survived = np.array([1.0, 2.0, 3.0])
+
+    def nothing_happened(params):
+        return -params[0] * survived, -survived[:, None]
+
+    flat = Maximum(np.array([1e-4]), np.array([[1e-8]]), float(-1e-4 * survived.sum()), False, ())
+    lower, upper = profile_interval(nothing_happened, flat, position=0, counts=np.ones(3))
+    assert lower == 0
+    assert np.isfinite(upper)
+
+
+def test_other_starts_are_tried_when_the_given_one_runs_to_a_bound():
+    # Left of log 2 the likelihood rises without end to the left; the only maximum lies at log 3.
+    def two_sides(params):
+        log = np.log(params)
+        right = log > np.log(2)
+        value = np.where(right, -((log - np.log(3)) ** 2), -1e3 - log)
+        return value, np.where(right, -2 * (log - np.log(3)), -1.0)[:, None] / params[:, None]
+
+    starts, counts = [[1.8]], np.full(1, 1e3)
+    found = maximize_likelihood(two_sides, names=["size"], starts=starts, counts=counts)
+    assert found.params[0] == pytest.approx(3.0, rel=1e-6)

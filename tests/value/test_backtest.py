@@ -71,7 +71,7 @@ def test_the_model_misses_single_customers_by_less_than_the_naive_rule(proof):
 
 
 def test_every_table_holds_every_customer_and_every_purchase(proof):
-    for table in (proof.by_decile, proof.by_frequency, proof.by_recency):
+    for table in (proof.by_decile, proof.by_frequency, proof.by_silence):
         assert table["customers"].sum() == 23_570
         assert (table["customers"] * table["actual"]).sum() == pytest.approx(proof.actual)
         assert (table["customers"] * table["expected"]).sum() == pytest.approx(proof.expected)

@@ -29,6 +29,12 @@ def test_errors_are_those_of_the_textbook():
     assert scores["error"] == pytest.approx(-0.2)
 
 
+def test_a_forecast_that_is_off_by_one_factor_misses_nobody_at_the_true_total():
+    scores = point_scores(ACTUAL, ACTUAL * 0.5)
+    assert scores["mae"] > 0
+    assert scores["mae_at_total"] == pytest.approx(0)
+
+
 def test_one_forecast_for_all_ranks_nobody():
     assert normalized_gini(ACTUAL, pd.Series(2.0, index=ACTUAL.index)) == pytest.approx(0)
 

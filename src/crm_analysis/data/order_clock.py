@@ -41,7 +41,7 @@ class OrderClock:
     first_day, last_day : date
         Of the log behind it.
     growth : float
-        By how much the flow of orders of the coming years exceeds that of the year before, as a fraction a year.
+        By how much what the same customers order in the coming years exceeds the year before, as a fraction a year.
     time_unit : {"day", "week", "month"}
         Unit of `time`.
     """
@@ -103,7 +103,8 @@ def order_clock(transactions: Any, *, as_of: Day, time_unit: TimeUnit = "week", 
     time_unit : {"day", "week", "month"}
         Unit of the clock.
     growth : float
-        Volume plan: growth of the flow of orders in the years to come, as a fraction a year, above -1.
+        Volume plan: growth of what the same customers order in the years to come, as a fraction a year, above -1. Orders
+        that only newcomers will add do not belong in it.
 
     Returns
     -------

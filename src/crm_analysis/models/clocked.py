@@ -28,8 +28,9 @@ from crm_analysis.periods import Horizon, annual_to_continuous, horizon_in_units
 FIRST_WINDOW = "first_window"
 _DAYS_OF_THE_FIRST_WINDOW = 31
 _DATES = ("first_purchase", "last_purchase")
-# Purchases are added up in stretches and discounted at their middle, which errs by (rate * stretch)^2 / 24: millionths
-# for the months of the first years, and next to nothing of the little that is left after them.
+_DAYS_OF_THE_CLOCK = ("first_day", "last_day")
+# Purchases are added up in stretches and discounted at their middle, which errs by about (rate * stretch)^2 / 24: less
+# than 1e-4 with the months of the first years and the years of the little that is left after them.
 _YEARS_BY_MONTH = 5
 _FARTHEST_YEARS = 50
 
@@ -149,6 +150,8 @@ class ClockedFit(CNBDFit):
         per_year = units_per_year(self.time_unit)
         if horizon is None and rate == 0:
             whole = getattr(self.model, name)(self.params_of(kinds), *self._history(kinds), 0.0, None)
+            if name == "discounted_residual_lifetime":
+                whole = whole / self.speed  # a slower clock takes longer by the calendar
         else:
             end = (
                 _FARTHEST_YEARS * per_year
@@ -171,21 +174,17 @@ class ClockedFit(CNBDFit):
         times = self.clock.calendar(_as_of(customers), events["time"].to_numpy() / self.speed)
         return events.assign(time=np.minimum(times, horizon_in_units(horizon, self.time_unit, customers.as_of)))
 
-    def to_json(self) -> str:
-        """Return the fit as JSON text, digit for digit."""
-        content = json.loads(super().to_json())
+    def _to_save(self) -> dict[str, Any]:
         clock = asdict(self.clock)
-        content["clock"] = clock | {name: clock[name].isoformat() for name in ("first_day", "last_day")}
-        return json.dumps(content)
+        return super()._to_save() | {"clock": clock | {name: clock[name].isoformat() for name in _DAYS_OF_THE_CLOCK}}
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read a fit that `to_json` wrote; refuse that of another model."""
-        content = json.loads(text)
-        clock = content.get("clock", {})
-        days = {name: date.fromisoformat(clock[name]) for name in ("first_day", "last_day") if name in clock}
         fit = super().from_json(text)
-        return replace(fit, clock=OrderClock(**clock | days | {"factors": tuple(clock["factors"])}))
+        saved = json.loads(text)["clock"]
+        days = {name: date.fromisoformat(saved[name]) for name in _DAYS_OF_THE_CLOCK}
+        return replace(fit, clock=OrderClock(**saved | days | {"factors": tuple(saved["factors"])}))
 
 
 def fit_clocked(

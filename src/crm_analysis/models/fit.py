@@ -216,7 +216,7 @@ class Fit:
             )
         if self.penalty or restricted.penalty:
             raise SettingsError("a likelihood-ratio test needs fits without a penalty.")
-        statistic = max(0.0, 2 * (self.log_likelihood - restricted.log_likelihood))
+        statistic = float(max(0.0, 2 * (self.log_likelihood - restricted.log_likelihood)))
         return LikelihoodRatioTest(statistic, len(added), float(chdtrc(len(added), statistic)))
 
     def profile_interval(
@@ -342,14 +342,15 @@ class Fit:
 
     def to_json(self) -> str:
         """Return the fit as JSON text, digit for digit."""
+        return json.dumps(self._to_save(), default=list)
+
+    def _to_save(self) -> dict[str, Any]:
         content = {"model": self.model_name} | {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.name not in ("covariance", "effects")
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
         }
         content["covariance"] = self.covariance.to_numpy().tolist()
         content["effects"] = [dataclasses.asdict(effect) for effect in self.effects]
-        return json.dumps(content, default=list)
+        return content
 
     @classmethod
     def from_json(cls, text: str) -> Self:

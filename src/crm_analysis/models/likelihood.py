@@ -221,11 +221,9 @@ def profile_interval(
     for side in (-1.0, 1.0):
         away = side * error * np.sqrt(2 * drop)
         while lost(away) < 0 and abs(away) < _REACH:
-            away *= 1.6
-        if abs(away) >= _REACH:
-            ends.append(side * np.inf)
-        else:
-            ends.append(optimize.brentq(lost, 0.0, away, xtol=1e-6 * error))
+            away = side * min(1.6 * abs(away), _REACH)
+        # Past the reach of the search the data set no limit.
+        ends.append(side * np.inf if lost(away) < 0 else optimize.brentq(lost, 0.0, away, xtol=1e-6 * error))
     lower, upper = (centre[position] + end for end in ends)
     return (float(np.exp(lower)), float(np.exp(upper))) if position < scale.positive else (float(lower), float(upper))
 

@@ -44,10 +44,9 @@ class Backtest:
     Attributes
     ----------
     scorecard : DataFrame, indexed by origin and method
-        kind ("model" or "naive"); customers; actual and expected purchases; error (expected / actual - 1); mae and
-        rmse, purchases per customer; gini (normalised); top_tenth, the share of the actual purchases made by the tenth
-        ranked highest, and lift, their mean over that of all; decile_mape. Of models alone: coverage of each customer's
-        90% range, log_score (mean log-probability of what customers did), converged.
+        kind ("model" or "naive") and the scores of `scores.point_scores`: customers; actual and expected purchases;
+        error (expected / actual - 1); mae, mae_at_total, rmse; gini, top_tenth, lift, decile_mape. Of models alone:
+        coverage of each customer's 90% range, log_score (mean log-probability of what customers did), converged.
     comparison : DataFrame, indexed by method
         The same over all origins: total_error (mean absolute error of the total), mae, rmse, gini, decile_mape,
         coverage, log_score; ahead (log score above that of the first model, over its standard error).
@@ -56,7 +55,7 @@ class Backtest:
     by_frequency : DataFrame, indexed by repeat purchases before the origin ("0" to "7+")
         customers; mean actual and expected purchases; lower and upper 95% limits of the actual mean; expected_lower and
         expected_upper, between which all actual means would lie with 95% if the model held (Bonferroni).
-    by_recency : DataFrame, indexed by weeks since the last purchase ("0-4", "4-8", ...)
+    by_silence : DataFrame, indexed by weeks since the last purchase ("0-4", "4-8", ...)
         customers; mean actual and expected purchases.
     by_cohort : DataFrame, indexed by month of the first purchase
         customers; total actual and expected purchases.
@@ -79,7 +78,7 @@ class Backtest:
     comparison: pd.DataFrame
     by_decile: pd.DataFrame
     by_frequency: pd.DataFrame
-    by_recency: pd.DataFrame
+    by_silence: pd.DataFrame
     by_cohort: pd.DataFrame
     tracking: pd.DataFrame
     probability_transform: pd.DataFrame
@@ -107,10 +106,13 @@ class Backtest:
 
     @property
     def beaten_rules(self) -> list[str]:
-        """Naive rules whose mean absolute error is larger than the model's."""
+        """Naive rules that miss single customers by more than the model does, in root mean square.
+
+        The mean absolute error would favour whoever forecasts too little: most customers buy nothing.
+        """
         last = self.scorecard.loc[self.origin]
         naive = last[last["kind"] == "naive"]
-        return list(naive.index[naive["mae"] > last.loc[self.model_name, "mae"]])
+        return list(naive.index[naive["rmse"] > last.loc[self.model_name, "rmse"]])
 
     @property
     def closer_rules(self) -> list[str]:
@@ -270,7 +272,7 @@ def backtest(
         comparison=comparison,
         by_decile=by_decile(split.holdout["purchases"], expected),
         by_frequency=_by_frequency(split, expected, by_group),
-        by_recency=_by_recency(split, expected),
+        by_silence=_by_silence(split, expected),
         by_cohort=_by_cohort(split, expected),
         tracking=_tracking(log, fit, split, futures),
         probability_transform=probability_transform(last.outcomes[chosen]),
@@ -336,7 +338,7 @@ def _comparison(tests: Sequence[_Test], models: Sequence[str]) -> pd.DataFrame:
         weight = table["customers"] / table["customers"].sum()
         means = {
             column: float(weight.to_numpy() @ table[column].to_numpy(dtype=np.float64))
-            for column in ("mae", "gini", "decile_mape", "coverage", "log_score")
+            for column in ("mae", "mae_at_total", "gini", "decile_mape", "coverage", "log_score")
             if column in table
         }
         rows[name] = {
@@ -406,7 +408,7 @@ def _by_frequency(split: CalibrationHoldout, expected: pd.Series, by_group: Floa
     return result.loc[size > 0, order]
 
 
-def _by_recency(split: CalibrationHoldout, expected: pd.Series) -> pd.DataFrame:
+def _by_silence(split: CalibrationHoldout, expected: pd.Series) -> pd.DataFrame:
     """Four weeks a class; those silent for longer than a year together."""
     weeks = split.calibration.frame["days_since_last"] / 7
     start = (weeks // 4 * 4).clip(upper=52).astype(int)

@@ -108,7 +108,8 @@ def forecast_purchases(
         Names of the purchase models to choose from, the preferred one first; the test on earlier dates chooses. When
         not given, those of `candidates.FOR_AN_OPEN_SHOP` or, where hardly anybody joins any more, `FOR_AN_EXTRACT`.
     growth : float
-        Volume plan of an open shop: growth of its flow of orders in the years to come, as a fraction a year.
+        Volume plan of an open shop: growth of what its present customers order in the years to come, as a fraction a
+        year. Orders that only newcomers will add do not belong in it.
     time_unit : {"day", "week", "month"}
         Unit the model counts in.
     annual_discount_rate : float, optional
@@ -191,9 +192,8 @@ def _assumptions(
             k=count(model.params.k),
         ),
         _(
-            "{flow}, give or take {error}. If the shop sold {growth} more a year, these customers would buy "
-            "{gain} more; if it "
-            "shrank as much, about as much less.",
+            "{flow}, give or take {error}. If customers ordered {growth} more a year, these would buy {gain} more, and "
+            "about as much less if they ordered less; orders that only newcomers bring change nothing.",
             flow=flow,
             error=percent(VOLUME_ERROR),
             growth=percent(_GROWTH_TOLD),

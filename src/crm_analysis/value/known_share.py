@@ -3,8 +3,6 @@
 from datetime import date, timedelta
 from typing import Any
 
-import numpy as np
-
 from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.order_clock import OrderClock
 from crm_analysis.data.sources import read_transactions
@@ -12,6 +10,7 @@ from crm_analysis.data.summaries import customer_days
 from crm_analysis.periods import DAYS_PER_UNIT
 
 _EVERY_DAYS = 10
+_MOST_DATES = 40
 _LONGEST_MONTHS = 6
 
 
@@ -30,7 +29,7 @@ def known_share(transactions: Any, *, as_of: Day, months: int) -> float:
     Returns
     -------
     float
-        Over every tenth day of the log that has both stretches around it. In a log shorter than both, over its halves.
+        Over every tenth day (in long logs, some forty days) of the log that has both stretches around it. In a log shorter than both, over its halves.
     """
     last = to_day(as_of, "as_of")
     seen = read_transactions(transactions, as_of=last)
@@ -41,7 +40,8 @@ def known_share(transactions: Any, *, as_of: Day, months: int) -> float:
     # Six months before and six after fit into a year, by a day's grace.
     length = min(round(months * DAYS_PER_UNIT["month"]), ((last - first).days + 1) // 2)
     known = orders = 0
-    for offset in range(length, (last - first).days + 2 - length, _EVERY_DAYS):
+    end = (last - first).days + 2 - length
+    for offset in range(length, end, max(_EVERY_DAYS, (end - length) // _MOST_DATES)):
         middle = first + timedelta(days=offset)
         before = days.filter((days.order_date >= middle - timedelta(days=length)) & (days.order_date < middle))
         after = days.filter((days.order_date >= middle) & (days.order_date < middle + timedelta(days=length)))
@@ -67,14 +67,16 @@ def orders_of_known_customers(transactions: Any, *, as_of: date, clock: OrderClo
     Returns
     -------
     float
-        Orders; missing where the log is too short. The share is taken over the horizon, over 6 months at most, and over
-        half of the log at most: the longer one looks, the more of the orders come from customers unknown today.
+        Orders; missing where the log is too short. The share is that of 6 months after 6 months, or of half of the log
+        after the other half; for a horizon much longer it is too high, because ever more orders come from newcomers.
     """
     seen = read_transactions(transactions, as_of=as_of)
-    orders = int(customer_days(seen).count().to_pyarrow().as_py())
     days = (as_of - clock.first_day).days + 1
-    per_unit = orders / days * DAYS_PER_UNIT[clock.time_unit]
-    month = DAYS_PER_UNIT["month"]
-    wanted = horizon * DAYS_PER_UNIT[clock.time_unit] / month
-    months = int(np.clip(round(wanted), 1, max(1, min(_LONGEST_MONTHS, int(days / 2 / month + 0.01)))))
+    # The flow of the last year, or of all there is; years before it may have been another shop.
+    recent = min(days, 365)
+    before = as_of - timedelta(days=recent)
+    purchases = customer_days(seen)
+    orders = int(purchases.filter(purchases.order_date > before).count().to_pyarrow().as_py())
+    per_unit = orders / clock.length(before, recent / DAYS_PER_UNIT[clock.time_unit])
+    months = max(1, min(_LONGEST_MONTHS, int((days + 1) / 2 / DAYS_PER_UNIT["month"] + 0.01)))
     return per_unit * clock.length(as_of, horizon) * known_share(seen, as_of=as_of, months=months)

@@ -19,13 +19,15 @@ def point_scores(actual: pd.Series, expected: pd.Series) -> dict[str, float]:
     Returns
     -------
     dict
-        customers; actual and expected totals; error (expected / actual - 1); mae and rmse, purchases per customer; gini
+        customers; actual and expected totals; error (expected / actual - 1); mae, rmse, and mae_at_total, the mae of
+        the forecast scaled to the true total, because low forecasts have a low mae (purchases per customer); gini
         (normalised: 1 ranks customers perfectly, 0 by chance); top_tenth (share of the actual purchases made by the
         tenth ranked highest); lift (their mean over that of all); decile_mape (mean over tenths of the absolute error
         of the total). Missing where nobody bought.
     """
     miss = expected - actual
-    total = float(actual.sum())
+    total, forecast = float(actual.sum()), float(expected.sum())
+    scaled = expected * (total / forecast) - actual if forecast else miss
     ranked = actual[expected.sort_values(ascending=False, kind="stable").index].to_numpy(float)
     top = ranked[: max(1, round(len(ranked) / 10))]
     tenths = by_decile(actual, expected)
@@ -34,9 +36,10 @@ def point_scores(actual: pd.Series, expected: pd.Series) -> dict[str, float]:
     return {
         "customers": len(actual),
         "actual": total,
-        "expected": float(expected.sum()),
-        "error": float(expected.sum()) / total - 1 if total else float("nan"),
+        "expected": forecast,
+        "error": forecast / total - 1 if total else float("nan"),
         "mae": float(miss.abs().mean()),
+        "mae_at_total": float(scaled.abs().mean()),
         "rmse": float(np.sqrt((miss**2).mean())),
         "gini": normalized_gini(actual, expected),
         "top_tenth": float(top.sum()) / total if total else float("nan"),

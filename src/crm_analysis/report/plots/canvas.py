@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from types import ModuleType
 
 import matplotlib as mpl
 import numpy as np
@@ -91,8 +92,12 @@ def canvas(
         The sheet says to the book's drawing functions how large the axes are.
     """
     if ax is None:
+        # Half a second, and a notebook has it anyway. Its first import sets the notebook's backend up; inside the style
+        # that would be undone on leaving, and later figures would not show.
+        import matplotlib.pyplot as plt
+
         with drawing_style():
-            ax = _new_axes(height, left, right, top, bottom)
+            ax = _new_axes(plt, height, left, right, top, bottom)
     figure = ax.get_figure(root=True)
     assert figure is not None
     narrow = ax.bbox.width / figure.dpi * _POINTS_PER_INCH < _NARROW_BELOW
@@ -110,9 +115,7 @@ def canvas(
             figure.dpi = dpi
 
 
-def _new_axes(height: int, left: int, right: int, top: int, bottom: int) -> Axes:
-    import matplotlib.pyplot as plt  # half a second, and a notebook has it anyway
-
+def _new_axes(plt: ModuleType, height: int, left: int, right: int, top: int, bottom: int) -> Axes:
     figure = plt.figure(figsize=(_WIDTH / _POINTS_PER_INCH, height / _POINTS_PER_INCH))
     return figure.add_axes((left / _WIDTH, bottom / height, 1 - (left + right) / _WIDTH, 1 - (top + bottom) / height))
 

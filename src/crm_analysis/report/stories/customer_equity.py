@@ -42,7 +42,7 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
     chapter.write("scorecard", scorecard.table)
     interval, parameters = equity.interval, equity.parameter_interval
     chapter.remember(
-        alerts=tuple(_alerts(chapter)),
+        alerts=tuple(_alerts(chapter, equity)),
         equity=equity.total,
         lower=interval.lower,
         upper=interval.upper,
@@ -84,9 +84,9 @@ def headline(chapter: Chapter, equity: CustomerEquity) -> Headline:
     )
 
 
-def alerts(chapter: Chapter) -> Alerts:
+def alerts(chapter: Chapter, equity: CustomerEquity) -> Alerts:
     """What to read first."""
-    return Alerts(tuple(_alerts(chapter)))
+    return Alerts(tuple(_alerts(chapter, equity)))
 
 
 def history_figure(
@@ -328,13 +328,13 @@ def _costs_words(costs: Costs, currency: str) -> str:
     )
 
 
-def _alerts(chapter: Chapter) -> list[Alert]:
+def _alerts(chapter: Chapter, equity: CustomerEquity) -> list[Alert]:
     return [
         Alert(
             "note",
             _(
-                "The interval of equity carries the doubt about parameters and the chance in what customers do, not "
-                "the doubt about the model."
+                "The interval of equity carries {contents}, not the doubt about the model.",
+                contents=contents_words(equity.interval),
             ),
             f"{chapter.entry.page}#s-method",
             _("See the method"),

@@ -31,6 +31,7 @@ def value_customers(chapter: Chapter) -> PeriodValuation:
     chapter.write("concentration_curve", concentration.curve)
     chapter.write("tracking", proof.tracking)
     chapter.write("backtest", proof.scorecard.reset_index())
+    chapter.write("comparison", proof.comparison.reset_index())
     chapter.write("by_frequency", proof.by_frequency)
     chapter.write("by_decile", proof.by_decile)
     chapter.write("by_cohort", proof.by_cohort)

@@ -1,0 +1,144 @@
+"""Two open shops: the year of a UK gift shop, and shops simulated with their truth known."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_analysis.data.order_clock import OrderClock, order_clock, with_gaps
+from crm_analysis.data.sources import Transactions, read_transactions
+from crm_analysis.data.summaries import CustomerSummary, summarize_customers
+
+RETAIL = Path(__file__).parents[3] / "shared" / "data" / "online_retail_2009_2010.csv.gz"
+RETAIL_AS_OF = date(2010, 11, 30)
+
+YEAR = 365
+
+
+@pytest.fixture(scope="session")
+def retail() -> Transactions:
+    """Purchase days from December 2009 to November 2010, of customers who are known by name and paid for something."""
+    if not RETAIL.is_file():
+        pytest.skip(f"{RETAIL.name} is not beside the project")
+    lines = pd.read_csv(
+        RETAIL, usecols=["Customer ID", "InvoiceDate", "Quantity", "Price"], parse_dates=["InvoiceDate"]
+    )
+    sold = lines["Customer ID"].notna() & (lines["Quantity"] > 0) & (lines["Price"] > 0)
+    lines = lines[sold & (lines["InvoiceDate"] < pd.Timestamp(RETAIL_AS_OF + timedelta(days=1)))]
+    log = pd.DataFrame(
+        {
+            "customer_id": lines["Customer ID"].astype(int).astype(str),
+            "order_date": lines["InvoiceDate"].dt.normalize(),
+            "amount": lines["Quantity"] * lines["Price"],
+        }
+    )
+    return read_transactions(log.groupby(["customer_id", "order_date"], as_index=False).sum(), as_of=RETAIL_AS_OF)
+
+
+@pytest.fixture(scope="session")
+def retail_clock(retail: Transactions) -> OrderClock:
+    return order_clock(retail, as_of=RETAIL_AS_OF)
+
+
+@pytest.fixture(scope="session")
+def retail_customers(retail: Transactions, retail_clock: OrderClock) -> CustomerSummary:
+    """Everybody at the end of the year, with the gaps by the clock of the shop."""
+    return with_gaps(retail, summarize_customers(retail, as_of=RETAIL_AS_OF, annual_discount_rate=0.10), retail_clock)
+
+
+@dataclass(frozen=True, eq=False)
+class Shop:
+    """A simulated shop that is older than its log.
+
+    Attributes
+    ----------
+    log : DataFrame
+        The first year that was written down.
+    as_of : date
+        Its last day.
+    next_year : float
+        Purchases its customers then made in the year after it: the truth.
+    """
+
+    log: pd.DataFrame
+    as_of: date
+    next_year: float
+
+
+class SimulateShop:
+    """Simulates shops; a class, so that a fixture can hand it to tests.
+
+    Customers join over eight years, the seventh of which is the log; they buy at rates Gamma(0.9) of mean 1 in 83 days,
+    with Erlang-k gaps in a clock that runs at 1 +- 0.45 with the season, and leave at a rate of their own.
+    """
+
+    def __call__(
+        self,
+        seed: int,
+        *,
+        k: int = 2,
+        loss: float = 0.5,
+        growth: float = 0.0,
+        demand: float = 0.0,
+        newcomers: int = 600,
+    ) -> Shop:
+        """Simulate one.
+
+        Parameters
+        ----------
+        seed : int
+        k : int
+            Regularity of the gaps.
+        loss : float
+            Mean rate of leaving, a year; Gamma over customers, of shape 1.
+        growth : float
+            By how much more customers join in a year than in the year before.
+        demand : float
+            By how much more everybody buys, a year, from the beginning of the log on.
+        newcomers : int
+            Who join in the year of the log.
+        """
+        rng = np.random.default_rng(seed)
+        calendar = np.arange(8 * YEAR + 1.0)
+        season = 2 * np.pi * calendar / YEAR
+        pace = (1 - 0.45 * np.sin(season)) * (1 + demand) ** np.maximum(calendar / YEAR - 6, 0)
+        clock = np.concatenate([[0.0], np.cumsum((pace[1:] + pace[:-1]) / 2)])
+
+        joining = pace * newcomers / YEAR * (1 + growth) ** (calendar / YEAR - 6.5)
+        joins = np.repeat(calendar, rng.poisson(joining))
+        time = np.interp(joins + rng.random(len(joins)), calendar, clock)
+        rate = rng.gamma(0.9, 1 / 83 / 0.9, size=len(time))
+        leaves = time + rng.exponential(size=len(time)) / rng.gamma(1.0, loss / YEAR, size=len(time))
+        end = np.minimum(leaves, clock[-1])
+
+        customer = np.arange(len(time))
+        buyers, times = [customer], [time]
+        while len(customer):
+            time = time + rng.standard_gamma(k, size=len(time)) / (k * rate)
+            bought = time < end
+            customer, time, rate, end = customer[bought], time[bought], rate[bought], end[bought]
+            buyers.append(customer)
+            times.append(time)
+        orders = pd.DataFrame(
+            {"customer": np.concatenate(buyers), "day": np.interp(np.concatenate(times), clock, calendar)}
+        )
+        orders = orders.astype({"day": int}).drop_duplicates()
+        seen = orders[orders["day"].between(6 * YEAR, 7 * YEAR - 1)]
+        later = orders[orders["day"].ge(7 * YEAR) & orders["customer"].isin(seen["customer"])]
+        first_day = pd.Timestamp(2022, 1, 1)
+        log = pd.DataFrame(
+            {
+                "customer_id": "c" + seen["customer"].astype(str),
+                "order_date": first_day + pd.to_timedelta(seen["day"] - 6 * YEAR, unit="D"),
+                "amount": 10.0,
+            }
+        )
+        return Shop(log, date(2022, 12, 31), float(len(later)))
+
+
+@pytest.fixture(scope="session")
+def simulate_shop() -> SimulateShop:
+    return SimulateShop()
