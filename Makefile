@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup report test lab bench lint clean lock messages
+.PHONY: help setup report test bayes lab bench lint clean lock messages
 
 help:
 	@echo "Usage: make TARGET [PERIOD=$(PERIOD)] [PYTHON=$(PYTHON)]"
@@ -35,13 +35,18 @@ report: $(VENV)/.setup-run ## Build the book of one month: make report PERIOD=19
 	@$(BIN)/crm-analysis report --period $(PERIOD)
 
 test: $(VENV)/.setup-test ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+bayes: $(VENV)/.setup-test ## Add PyMC-Marketing to .venv and test the way to and from it
+	@$(call install,"pymc-marketing>=0.19")
+	@$(BIN)/python -m pytest tests/models/test_interop.py
 
 lab: $(VENV)/.setup-lab ## Add JupyterLab to .venv and open the notebooks
 	@$(BIN)/jupyter lab notebooks
 
 bench: $(VENV)/.setup-run ## Measure speed and growth with size
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/models.py
 
 lint: $(VENV)/.setup-test ## Check style, types and import contracts
 	$(BIN)/ruff check .

@@ -78,7 +78,7 @@ def horizon_in_units(horizon: Horizon, unit: str, as_of: date | None = None) -> 
         length = _days_of(horizon, as_of) / DAYS_PER_UNIT[unit]
     else:
         length = float(horizon)
-    if not length > 0:
+    if not 0 < length < float("inf"):
         raise SettingsError(f"horizon is {horizon!r}; give a positive length, such as 52 or '24 months'.")
     return length
 

@@ -103,8 +103,8 @@ def order_clock(transactions: Any, *, as_of: Day, time_unit: TimeUnit = "week", 
     time_unit : {"day", "week", "month"}
         Unit of the clock.
     growth : float
-        Volume plan: growth of what the same customers order in the years to come, as a fraction a year, above -1. Orders
-        that only newcomers will add do not belong in it.
+        Volume plan: growth of what the same customers order in the years to come, as a fraction a year, above -1.
+        Orders that only newcomers will add do not belong in it.
 
     Returns
     -------

@@ -39,6 +39,9 @@ _FARTHEST_YEARS = 50
 class ClockedFit(CNBDFit):
     """A BG/CNBD-k in the clock of a shop. Its methods take summaries by the calendar, with their dates.
 
+    Its log-likelihood is that of times by the clock: it compares k and first window in one clock, not two clocks, nor
+    with a fit by the calendar.
+
     Attributes
     ----------
     clock : OrderClock
@@ -94,10 +97,14 @@ class ClockedFit(CNBDFit):
     def expected_purchases_new_customer(
         self, horizon: Horizon | Floats, *, covariates: CustomerSummary | None = None
     ) -> Floats:
-        """Expected repeat purchases of a newcomer in the `horizon` after the first purchase, in an average season."""
+        """Expected repeat purchases in the `horizon` after the first purchase, seasons and level left out.
+
+        Of newcomers, unless `covariates` names customers of whom some were seen in the first weeks.
+        """
         if isinstance(horizon, str):
             horizon = horizon_in_units(horizon, self.time_unit)
-        return self.model.expected_purchases_new_customer(self.params, horizon)
+        params = self.params if covariates is None else self.params_of(covariates)
+        return self.model.expected_purchases_new_customer(params, horizon)
 
     def expected_repeat_curve(self, first_days: pd.DatetimeIndex, newcomers: Floats, ends: pd.DatetimeIndex) -> Floats:
         """Expected repeat purchases by the end of some days of all who first bought on others."""
@@ -164,7 +171,16 @@ class ClockedFit(CNBDFit):
                 upto = until(kinds, float(stop))
                 whole += np.exp(-rate * (begin + stop) / 2) * (upto - before)
                 before, begin = upto, stop
+            if horizon is None:
+                whole += self._tail(name, kinds, rate, end)
         return pd.Series(whole[rows.inverse], index=customers.frame.index, name=name)
+
+    def _tail(self, name: str, kinds: CustomerSummary, rate: float, end: float) -> Floats:
+        """What comes after `end`, where the seasons of so many years have evened out: by the calendar, at one speed."""
+        function, rows = getattr(self.model, name), (self.params_of(kinds), *self._history(kinds))
+        by_clock = rate / self.speed
+        tail = function(*rows, by_clock, None) - function(*rows, by_clock, end * self.speed)
+        return np.maximum(tail, 0.0) / (self.speed if name == "discounted_residual_lifetime" else 1.0)
 
     def simulate_future(
         self, customers: CustomerSummary, *, horizon: Horizon, rng: np.random.Generator

@@ -4,6 +4,7 @@ Parameter theta of customer i becomes theta exp(sign coefficients' z_i), with z_
 one mechanism for every model (Fader & Hardie 2007, note 019): each model only names the parameters and the signs.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -65,6 +66,17 @@ class Design:
             raise SettingsError(
                 f"the formula {formula!r} uses {', '.join(matrix.model_spec.transform_state)}, which depends on all "
                 "rows of the frame; make such a column before, so that it means the same for every later customer."
+            )
+        sorted_out = [
+            str(factor)
+            for factor, (kind, _state) in matrix.model_spec.encoder_state.items()
+            if kind.value == "categorical"
+            and not any(re.search(rf"\b{re.escape(name)}\b", str(factor)) for name in words)
+        ]
+        if sorted_out:
+            raise SettingsError(
+                f"the formula {formula!r} treats numbers as kinds ({', '.join(sorted_out)}); make such a column text "
+                "before, so that the kinds are known for every later customer."
             )
         if _INTERCEPT not in matrix.columns:
             raise SettingsError(f"the formula {formula!r} leaves out the intercept, which is the parameter itself.")
@@ -149,7 +161,10 @@ def _variables(formula: str) -> list[str]:
     from formulaic.errors import FormulaicError
 
     try:
-        return sorted(Formula(formula).required_variables)
+        parsed = Formula(formula)
+        if hasattr(parsed, "lhs"):
+            raise FormulaicError("it has a left side")
+        return sorted(parsed.required_variables)
     except (FormulaicError, AttributeError) as error:
         raise SettingsError(
             f"the formula {formula!r} cannot be read ({error}); write it like '~ channel + age', without a left side."

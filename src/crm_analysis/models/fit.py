@@ -307,6 +307,9 @@ class Fit:
         if not (np.isfinite(penalty) and penalty >= 0):
             raise SettingsError(f"penalty is {penalty}; give a number >= 0.")
         used, frame = self.data(customers)[1], self.covariate_frame(customers)
+        case = case_weights(weights, len(used))
+        if case is not None:
+            used = used & (case > 0)  # rows without weight do not make a covariate vary
         asked = [
             Effect(label, signs, Design.learn(covariates, frame[used]), ())
             for label, signs, covariates in effects
@@ -447,18 +450,22 @@ class _Problem:
         position = {name: place for place, name in enumerate(names)}
 
         def function(values: Floats) -> tuple[Floats, Floats]:
-            fit = shape.with_coefficients(list(values))
-            if not fit.effects:
-                return fit.log_likelihood_and_score(fit.params, *self.columns)
-            base = {name: getattr(fit.params, name) for name in names}
-            own = moved(base, fit.effects, self.matrices)
-            params = fit.params._replace(**own)  # type: ignore[attr-defined]
-            value, score = fit.log_likelihood_and_score(params, *self.columns)
+            base = dict(zip(names, values.tolist(), strict=False))
+            if not shape.effects:
+                params = shape.params._replace(**base)  # type: ignore[attr-defined]
+                return shape.log_likelihood_and_score(params, *self.columns)
+            effects, rest = [], values[len(names) :]
+            for effect in shape.effects:
+                effects.append(replace(effect, coefficients=tuple(rest[: len(effect.coefficients)])))
+                rest = rest[len(effect.coefficients) :]
+            own = moved(base, effects, self.matrices)
+            params = shape.params._replace(**own)  # type: ignore[attr-defined]
+            value, score = shape.log_likelihood_and_score(params, *self.columns)
             by_log = score * np.column_stack([np.broadcast_to(own[name], value.shape) for name in names])
             of_params = by_log / values[: len(names)]
             of_coefficients = [
                 sum(sign * by_log[:, position[name]] for name, sign in effect.signs.items())[:, None] * matrix  # type: ignore[index]
-                for effect, matrix in zip(fit.effects, self.matrices, strict=True)
+                for effect, matrix in zip(effects, self.matrices, strict=True)
             ]
             return value, np.concatenate([of_params, *of_coefficients], axis=1)
 

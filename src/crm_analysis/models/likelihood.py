@@ -217,11 +217,13 @@ def profile_interval(
         )
         return maximum.log_likelihood + best - drop
 
+    # A coefficient is in units of its covariate, so its reach is in standard errors; that of a parameter in factors.
+    reach = _REACH if position < scale.positive else _REACH * error
     ends = []
     for side in (-1.0, 1.0):
-        away = side * error * np.sqrt(2 * drop)
-        while lost(away) < 0 and abs(away) < _REACH:
-            away = side * min(1.6 * abs(away), _REACH)
+        away = side * min(error * np.sqrt(2 * drop), reach)
+        while lost(away) < 0 and abs(away) < reach:
+            away = side * min(1.6 * abs(away), reach)
         # Past the reach of the search the data set no limit.
         ends.append(side * np.inf if lost(away) < 0 else optimize.brentq(lost, 0.0, away, xtol=1e-6 * error))
     lower, upper = (centre[position] + end for end in ends)

@@ -21,11 +21,13 @@ from crm_analysis.data.summaries import CalibrationHoldout, split_calibration_ho
 from crm_analysis.errors import DataError, EstimationWarning
 from crm_analysis.messages import _, count, number, percent, plural
 from crm_analysis.models.bgnbd import BGNBDFit
+from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
 from crm_analysis.value.candidates import fit_candidate
 from crm_analysis.value.interval import INDIVIDUALS, Interval
+from crm_analysis.value.level import at_level, level_of
 from crm_analysis.value.naive_rules import NAIVE_RULES, KnownPast, NaiveRule
 from crm_analysis.value.scores import by_decile, coverage, log_scores, point_scores, probability_transform
 
@@ -72,6 +74,8 @@ class Backtest:
         The chosen model: the first one, unless another is clearly better.
     kept : bool
         Whether the first one was kept without asking the test.
+    given_flow : bool
+        Whether the chosen model was given the flow of orders of the held-out time, which the naive rules were not.
     """
 
     scorecard: pd.DataFrame
@@ -88,6 +92,7 @@ class Backtest:
     model_name: str
     origin: date
     kept: bool = False
+    given_flow: bool = False
 
     @property
     def actual(self) -> float:
@@ -150,6 +155,8 @@ class Backtest:
         sentences = [_("{level}: {direction}, {inside}.", level=level, direction=direction, inside=inside), single]
         if self.closer_rules:
             sentences.append(_("On the total a naive rule came closer."))
+        if self.given_flow:
+            sentences.append(_("The model was given the flow of orders of that time, the naive rules were not."))
         return " ".join(sentences)
 
     def choice(self) -> str:
@@ -159,9 +166,8 @@ class Backtest:
             return ""
         if self.kept:
             return _(
-                "The log holds each season once, so no test inside it can tell a season from customers leaving; "
-                "the model "
-                "is the one made for shops with seasons, and its test below was given the flow of orders that came."
+                "The log holds each season once, so no test inside it can tell a season from customers leaving; the "
+                "model is the one made for shops with seasons."
             )
         origins = self.scorecard.index.get_level_values("origin").nunique()
         tests = plural("one earlier date", "{n} earlier dates", origins)
@@ -170,7 +176,7 @@ class Backtest:
             others = models["ahead"].drop(first)
             if others.max() > 0:
                 return _(
-                    "{model}, the simplest of {n} models, stays: tested on {tests}, none was clearly better at saying "
+                    "{model}, the preferred of {n} models, stays: tested on {tests}, none was clearly better at saying "
                     "what each customer would do ({other} came closest, {z} standard errors ahead).",
                     model=first,
                     n=count(len(models)),
@@ -282,6 +288,7 @@ def backtest(
         model_name=chosen,
         origin=last.origin,
         kept=keep_first,
+        given_flow=clock is not None and isinstance(fit, ClockedFit),
     )
 
 
@@ -314,6 +321,9 @@ def _test(
             # Doubt about an earlier date stands in the table, not once for each model and date on the screen.
             warnings.simplefilter("ignore", EstimationWarning)
             fit = fit_candidate(name, log, split.calibration, clock=clock)
+        if isinstance(fit, ClockedFit):
+            level = level_of(log.until(origin), split.calibration, fit)
+            fit = at_level(fit, split.calibration, level, horizon=length)
         test.fits[name] = fit
         test.expected[name] = fit.expected_purchases(split.calibration, horizon=length)
         test.outcomes[name] = fit.probability_of_outcome(split.calibration, actual, horizon=length)

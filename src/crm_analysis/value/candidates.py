@@ -21,9 +21,16 @@ FOR_AN_OPEN_SHOP = (ClockedFit.model_name, CNBDFit.model_name, BGNBDFit.model_na
 
 
 def refit(like: PurchaseFit, log: Transactions, customers: CustomerSummary) -> PurchaseFit:
-    """Fit the model of `like` to what was known on another date; one in the shop's clock keeps the speed of `like`."""
-    fit = fit_candidate(like.model_name, log, customers)
-    return replace(fit, speed=like.speed) if isinstance(fit, ClockedFit) and isinstance(like, ClockedFit) else fit
+    """Fit the model of `like` to what was known on another date.
+
+    One in the shop's clock keeps the plan of growth and the speed of `like`, so that a history shows what customers did
+    and not what the level of each month would have been.
+    """
+    if not isinstance(like, ClockedFit) or customers.as_of is None:
+        return fit_candidate(like.model_name, log, customers)
+    clock = order_clock(log, as_of=customers.as_of, time_unit=customers.time_unit, growth=like.clock.growth)
+    fit = fit_clocked(with_gaps(log, customers, clock), clock)
+    return replace(fit, speed=like.speed, speed_error=like.speed_error)
 
 
 def fit_candidate(

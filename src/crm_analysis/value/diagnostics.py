@@ -20,6 +20,7 @@ from crm_analysis.data.sources import read_transactions
 from crm_analysis.data.summaries import CalibrationHoldout, CustomerSummary, customer_days
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.models.bgbb import BGBBFit
+from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.fit import Params
 from crm_analysis.models.gamma_gamma import GammaGammaFit
 from crm_analysis.models.histories import Floats, Integers, distinct_rows
@@ -96,8 +97,9 @@ def frequency_distribution(fit: PurchaseFit, customers: CustomerSummary, *, most
     ----------
     Fader, Hardie & Lee (2005), Marketing Science 24(2), eq. 8 for the BG/NBD; the same for every model.
     """
-    params, (T,), counts = _kinds(fit, customers, "T")
-    table = fit.model.probability_of_purchases(params, np.arange(float(most))[:, None], T)
+    kinds, rows = fit.distinct(customers)
+    T, counts = fit.data(kinds)[0][2], rows.counts  # by the clock of the fit
+    table = fit.model.probability_of_purchases(fit.params_of(kinds), np.arange(float(most))[:, None], T)
     share = table @ counts / counts.sum()
     # A sum of rounded probabilities can pass 1 by a rounding error.
     share = np.append(share, max(0.0, 1.0 - share.sum()))
@@ -652,6 +654,8 @@ def _holdout_by(
 
 def _simulated_gaps(fit: PurchaseFit, customers: CustomerSummary, rng: np.random.Generator) -> Integers:
     """Days between the purchases of one simulated log of these customers."""
+    if isinstance(fit, ClockedFit):
+        raise SettingsError("gaps are simulated by the calendar; give a fit by the calendar, such as fit_cnbd's.")
     T = customers.frame["T"].to_numpy(dtype=np.float64)
     events = fit.model.simulate(fit.params_of(customers), T, rng)
     # A log counts days, and what a customer buys on one day is one purchase.

@@ -263,7 +263,11 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
 
     def _customers(self, log: Transactions, as_of: date) -> CustomerSummary:
         return summarize_customers(
-            log, as_of=as_of, time_unit=self.time_unit, annual_discount_rate=self.annual_discount_rate
+            log,
+            as_of=as_of,
+            time_unit=self.time_unit,
+            annual_discount_rate=self.annual_discount_rate,
+            gaps="CNBD" in self.model,
         )
 
     def _valued(self, purchases: PurchaseFit, spend: GammaGammaFit, customers: CustomerSummary) -> CustomerValues:

@@ -15,10 +15,10 @@ from crm_analysis.data.order_clock import OrderClock, is_open_shop, order_clock
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.errors import DataError
-from crm_analysis.messages import _, count, day, percent
+from crm_analysis.messages import _, count, day, number, percent
 from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.purchase_fit import PurchaseFit
-from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units, units_per_year
+from crm_analysis.periods import DAYS_PER_UNIT, DAYS_PER_YEAR, Horizon, TimeUnit, horizon_in_units, units_per_year
 from crm_analysis.value.backtest import Backtest, backtest
 from crm_analysis.value.candidates import FOR_AN_EXTRACT, FOR_AN_OPEN_SHOP, fit_candidate
 from crm_analysis.value.interval import Interval
@@ -34,6 +34,8 @@ _SHORTEST_CALIBRATION = 0.25
 # In a log of less than two years each season has come once: no test inside it can tell a season from leaving.
 _YEARS_TO_CHOOSE = 2.0
 _GROWTH_TOLD = 0.10
+# From so much of a year on all of its seasons count as seen.
+_A_YEAR = 0.98
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +141,8 @@ def forecast_purchases(
         sentences.append(
             _("Hardly anybody joins any more, so time is taken by the calendar and no season is estimated.")
         )
+    if growth and not isinstance(model, ClockedFit):
+        sentences.append(_("The plan of growth is not used: only a forecast in the shop's clock can use one."))
     second_opinion = float("nan")
     if clock is not None:
         second_opinion = orders_of_known_customers(log, as_of=as_of, clock=clock, horizon=length)
@@ -147,10 +151,12 @@ def forecast_purchases(
                 _(
                     "A second opinion without a customer model, the flow of orders times the share that comes "
                     "from known "
-                    "customers, is {orders} purchases.",
+                    "customers within half a year, is {orders} purchases.",
                     orders=count(second_opinion),
                 )
             )
+            if length > units_per_year(time_unit) / 2:
+                sentences.append(_("That share falls as time goes on, so it is more than is to be expected."))
     sentences.append(proof.verdict())
     return Forecast(
         expected=model.expected_purchases(customers, horizon=length),
@@ -174,18 +180,7 @@ def _assumptions(
     faster = replace(model, clock=replace(clock, growth=clock.growth + _GROWTH_TOLD))
     total = float(model.expected_purchases(customers, horizon=length).sum())
     gain = float(faster.expected_purchases(customers, horizon=length).sum()) / total - 1
-    flow = (
-        _(
-            "The orders of the coming year are taken to follow those of the year to {day}, month by month",
-            day=day(clock.last_day),
-        )
-        if clock.growth == 0
-        else _(
-            "The orders of the coming years are taken to follow those to {day}, month by month, times {growth} a year",
-            day=day(clock.last_day),
-            growth=percent(1 + clock.growth, 1),
-        )
-    )
+    flow = _flow_words(clock)
     sentences = [
         _(
             "Time is measured by the shop's own flow of orders; gaps between purchases are Erlang-{k}.",
@@ -214,6 +209,28 @@ def _assumptions(
     return sentences
 
 
+def _flow_words(clock: OrderClock) -> str:
+    """Say how the flow of orders to come is taken to be."""
+    years = ((clock.last_day - clock.first_day).days + 1) / DAYS_PER_YEAR
+    if years < _A_YEAR:
+        flow = _(
+            "The orders of the coming months are taken to follow the same months of the log to {day}; months not seen "
+            "yet count as average ones",
+            day=day(clock.last_day),
+        )
+    elif years < _YEARS_TO_CHOOSE:
+        flow = _("The coming months are taken to follow those of the year to {day}", day=day(clock.last_day))
+    else:
+        flow = _(
+            "The coming months are taken to follow the seasons of the {years} years to {day}, without their trend",
+            years=number(years, 1),
+            day=day(clock.last_day),
+        )
+    if clock.growth:
+        flow = _("{flow}, times {growth} a year by plan", flow=flow, growth=percent(1 + clock.growth, 1))
+    return flow
+
+
 def _proof(
     log: Transactions,
     customers: CustomerSummary,
@@ -240,7 +257,8 @@ def _proof(
         if turn == 0 or known - turn * days / 4 >= _SHORTEST_CALIBRATION * (known + days)
     ]
     candidates = models or (FOR_AN_EXTRACT if clock is None else FOR_AN_OPEN_SHOP)
-    young = clock is not None and whole_log < _YEARS_TO_CHOOSE * units_per_year(unit)
+    shop_first = clock is not None and candidates[0] == ClockedFit.model_name
+    young = shop_first and whole_log < _YEARS_TO_CHOOSE * units_per_year(unit)
     try:
         return backtest(
             log,

@@ -29,7 +29,8 @@ def known_share(transactions: Any, *, as_of: Day, months: int) -> float:
     Returns
     -------
     float
-        Over every tenth day (in long logs, some forty days) of the log that has both stretches around it. In a log shorter than both, over its halves.
+        Over every tenth day (in long logs, some forty days) of the log that has both stretches around it. In a log
+        shorter than both, over its halves.
     """
     last = to_day(as_of, "as_of")
     seen = read_transactions(transactions, as_of=last)

@@ -159,7 +159,7 @@ def parts_table(chapter: Chapter, equity: CustomerEquity) -> Table:
             Column(
                 "lower",
                 _("What is realised, from"),
-                _("parameters and individual randomness"),
+                contents_words(equity.interval),
                 kind="money",
                 currency=currency,
                 digits=0,
@@ -169,7 +169,7 @@ def parts_table(chapter: Chapter, equity: CustomerEquity) -> Table:
             Column(
                 "expected_lower",
                 _("What is expected, from"),
-                _("parameters alone"),
+                contents_words(equity.parameter_interval),
                 kind="money",
                 currency=currency,
                 digits=0,

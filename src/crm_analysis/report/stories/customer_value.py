@@ -41,6 +41,7 @@ def value_customers(chapter: Chapter) -> PeriodValuation:
         method=valuation.forecast.method,
         verdict=proof.verdict(),
         trust=proof.trust,
+        given_flow=proof.given_flow,
         held_out_actual=proof.actual,
         held_out_expected=proof.expected,
         held_out_lower=proof.interval.lower,
@@ -199,12 +200,18 @@ def silence_figure(chapter: Chapter, values: CustomerValues) -> Figure:
         ),
         drawing=value_matrix(mean_value, customers, name="silence", label=finding, currency=chapter.currency),
         note=_(
-            "n = {customers} customers. Those who bought once are worth {low} to {high}: before a repeat purchase "
-            "the model takes nobody as lost, and their value falls only because they are judged to be slower the "
-            "longer they wait.",
+            "n = {customers} customers. Those who bought once are worth {low} to {high}. {why}",
             customers=count(len(values.frame)),
             low=money(float(once.min()), chapter.currency),
             high=money(float(once.max()), chapter.currency),
+            why=(
+                _(
+                    "Before a repeat purchase the model takes nobody as lost; their value falls only because they are "
+                    "judged to be slower the longer they wait."
+                )
+                if (values.frame.loc[once.index, "probability_alive"] == 1).all()
+                else _("Some of them are taken as lost, the more the longer they wait.")
+            ),
         ),
     )
 
@@ -402,7 +409,9 @@ def _alerts(chapter: Chapter, valuation: PeriodValuation) -> list[Alert]:
             else _("Value is more likely overstated than understated.")
         )
         severity: Literal["warning", "note"] = "note" if proof.trust == "close" else "warning"
-        found.append(Alert(severity, f"{proof.verdict()} {consequence}", f"{page}#tracking", _("See the test")))
+        # A forecast with a level has taken such an error into account already.
+        said = proof.verdict() if valuation.forecast.level is not None else f"{proof.verdict()} {consequence}"
+        found.append(Alert(severity, said, f"{page}#tracking", _("See the test")))
     asked = horizon_in_units(chapter.settings.forecast.holdout, proof.time_unit)
     if proof.horizon < asked * 0.99:
         found.append(

@@ -60,6 +60,7 @@ def tracking_figure(
     held_out = proof_tracking[proof_tracking["held_out"]]
     actual, expected = float(facts["held_out_actual"]), float(facts["held_out_expected"])
     lower, upper = float(facts["held_out_lower"]), float(facts["held_out_upper"])
+    origin = day(proof_tracking.index[~proof_tracking["held_out"]].max().date())
     inside = int(held_out["actual"].between(held_out["lower"], held_out["upper"]).sum())
     share = actual / expected - 1 if expected else float("nan")
     if lower <= actual <= upper:
@@ -72,9 +73,14 @@ def tracking_figure(
         name=name,
         number=number_,
         finding=finding,
-        what=_(
-            "Repeat purchases per week. The model saw the log to {origin} only.",
-            origin=day(proof_tracking.index[~proof_tracking["held_out"]].max().date()),
+        what=(
+            _(
+                "Repeat purchases per week. The model saw customers to {origin} only, and the flow of all orders to "
+                "the end.",
+                origin=origin,
+            )
+            if facts.get("given_flow")
+            else _("Repeat purchases per week. The model saw the log to {origin} only.", origin=origin)
         ),
         drawing=purchase_tracking(proof_tracking, name=name, label=finding, width=width),
         note=_(

@@ -1,6 +1,7 @@
 """Words that several chapters share."""
 
 from crm_analysis.messages import N_, _, number, rate
+from crm_analysis.models.cnbd import CNBDFit, ModifiedCNBDFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon, horizon_text
 from crm_analysis.value.interval import Interval
@@ -23,7 +24,8 @@ def contents_words(interval: Interval) -> str:
         "level and volume of the shop": _("the doubt about the level and the volume of the shop"),
         "individual randomness": _("the chance in what each customer does"),
     }
-    return _(" and ").join(names.get(part, part) for part in interval.contains)
+    *first, last = (names.get(part, part) for part in interval.contains)
+    return _("{first} and {last}", first=", ".join(first), last=last) if first else last
 
 
 def purchase_model_words(fit: PurchaseFit) -> str:
@@ -44,6 +46,13 @@ def purchase_model_words(fit: PurchaseFit) -> str:
         ),
         "NBD": _("Customers buy at a rate of their own and never leave (Ehrenberg 1959)."),
     }
+    if isinstance(fit, CNBDFit) and fit.params.k == 1:
+        return leaves["MBG/NBD" if fit.params.modified else "BG/NBD"]
+    if isinstance(fit, ModifiedCNBDFit):
+        return _(
+            "Customers buy at a rate of their own, more regularly than by chance, and may leave after any purchase, "
+            "the first included (Platzer and Reutterer 2016)."
+        )
     regular = _(
         "Customers buy at a rate of their own, more regularly than by chance, and may leave after any repeat purchase "
         "(Platzer and Reutterer 2016). Who has bought only once has had no occasion to leave in this model and counts "
