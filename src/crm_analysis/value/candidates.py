@@ -17,7 +17,7 @@ from crm_analysis.models.registry import fitter
 # The preferred model first; another takes its place only where a test speaks clearly for it. Few, because a handful of
 # tests cannot tell many apart.
 FOR_AN_EXTRACT = (BGNBDFit.model_name, MBGNBDFit.model_name, ParetoNBDFit.model_name, CNBDFit.model_name)
-FOR_AN_OPEN_SHOP = (ClockedFit.model_name, CNBDFit.model_name, BGNBDFit.model_name, ParetoNBDFit.model_name)
+FOR_AN_OPEN_SHOP = (ClockedFit.model_name, BGNBDFit.model_name, ParetoNBDFit.model_name)
 
 
 def refit(like: PurchaseFit, log: Transactions, customers: CustomerSummary) -> PurchaseFit:
