@@ -23,6 +23,7 @@ from crm_analysis.value import estimator
 from crm_analysis.value.backtest import backtest
 from crm_analysis.value.estimator import CustomerValueRegressor, TimeOrigins
 from crm_analysis.value.lifetime_value import Costs, lifetime_value
+from crm_analysis.value.scores import normalized_gini
 
 ORIGIN, END = "1997-09-30", "1998-06-30"
 SPLITS = TimeOrigins([ORIGIN], horizon="39 weeks")
@@ -206,7 +207,7 @@ def test_the_gini_score_ranks_customers_better_than_chance(fitted, log):
 
 
 def ranked(actual: list[float], expected: list[float]) -> float:
-    return estimator._normalised_gini(pd.Series(actual, dtype=float), pd.Series(expected, dtype=float))
+    return normalized_gini(pd.Series(actual, dtype=float), pd.Series(expected, dtype=float))
 
 
 def test_the_gini_score_is_one_for_the_right_order_and_less_for_the_reverse():

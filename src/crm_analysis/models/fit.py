@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -43,7 +44,7 @@ class LikelihoodRatioTest:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Fit:
+class Fit(ABC):
     """Base of every fit. Two fits can stand side by side; none of them ever changes.
 
     Attributes
@@ -270,13 +271,13 @@ class Fit:
 
     # --- estimation: what a model says of itself, and the road all of them take --------------------------------
 
+    @abstractmethod
     def data(self, customers: CustomerSummary) -> tuple[tuple[Floats, ...], NDArray[np.bool_]]:
         """Return the columns the likelihood sees, and which customers they are of."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_likelihood_and_score(self, params: Params, *columns: Floats) -> tuple[Floats, Floats]:
         """Log-likelihood of each row, and its gradient in the parameters `names`."""
-        raise NotImplementedError
 
     def log_likelihood_constant(self, customers: CustomerSummary, weights: pd.Series | Floats | None) -> float:
         """Part of the log-likelihood that no parameter moves but that counts when models are compared."""

@@ -26,8 +26,8 @@ from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import fitter
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
-from crm_analysis.value.concentration import gini
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+from crm_analysis.value.scores import normalized_gini
 
 Target = Literal["value", "purchases"]
 Metric = Literal["rmse", "gini"]
@@ -239,7 +239,7 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         frame = self.compare(X)
         kind = "spend" if self.target == "value" else "purchases"
         actual, expected = frame[f"actual_{kind}"], frame[f"expected_{kind}"]
-        return _normalised_gini(actual, expected) if self.metric == "gini" else -_rmse(actual, expected)
+        return normalized_gini(actual, expected) if self.metric == "gini" else -_rmse(actual, expected)
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that X is a table of orders, not an array of numbers, and that y is not needed."""
@@ -382,13 +382,3 @@ def _bought_after(log: Transactions, day: date) -> pd.DataFrame:
 
 def _rmse(actual: pd.Series, expected: pd.Series) -> float:
     return float(np.sqrt(((expected - actual) ** 2).mean()))
-
-
-def _normalised_gini(actual: pd.Series, expected: pd.Series) -> float:
-    """Gini coefficient of what happened in the order that was forecast, over that in its own order."""
-    best = gini(actual)
-    if not best > 0:
-        return float("nan")
-    amount, rank = actual.to_numpy(dtype=np.float64), expected.rank().to_numpy()
-    n = len(amount)
-    return float((2 * (rank @ amount) / (n * amount.sum()) - (n + 1) / n) / best)
