@@ -21,9 +21,14 @@ def rows_of(table: ir.Table) -> list[dict[str, Any]]:
     return rows
 
 
-def reconcile(log: CheckedLog, judged: ir.Table) -> pd.DataFrame:
-    """Add up rows and money by outcome; raise when they are not what came in."""
-    tally = judged.group_by("outcome").agg(rows=judged.count(), money=judged.amount.sum())
+def reconcile(log: CheckedLog, judged: ir.Table) -> tuple[pd.DataFrame, date | None, date | None]:
+    """Add up rows and money by outcome; raise when they are not what came in.
+
+    The first and the last day of the used lines come with it, None twice when there are none.
+    """
+    tally = judged.group_by("outcome").agg(
+        rows=judged.count(), money=judged.amount.sum(), first=judged.order_date.min(), last=judged.order_date.max()
+    )
     by_outcome = {row["outcome"]: row for row in rows_of(tally)}
     rows = [by_outcome[outcome.key]["rows"] if outcome.key in by_outcome else 0 for outcome in OUTCOMES]
     money = [by_outcome[outcome.key]["money"] if outcome.key in by_outcome else NO_MONEY for outcome in OUTCOMES]
@@ -32,7 +37,7 @@ def reconcile(log: CheckedLog, judged: ir.Table) -> pd.DataFrame:
             f"{log.source}: {log.rows:,} rows and {log.money} came in, {sum(rows):,} rows and {sum(money)} are "
             "accounted for. This is a fault of crm_analysis, not of the data."
         )
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "outcome": [outcome.key for outcome in OUTCOMES],
             "status": [outcome.status for outcome in OUTCOMES],
@@ -41,12 +46,8 @@ def reconcile(log: CheckedLog, judged: ir.Table) -> pd.DataFrame:
             "money": money,
         }
     )
-
-
-def span(used: ir.Table) -> tuple[date | None, date | None]:
-    """Return the first and the last day of the used lines; None twice when there are none."""
-    [days] = rows_of(used.aggregate(first=used.order_date.min(), last=used.order_date.max()))
-    return days["first"], days["last"]
+    used = by_outcome.get("used", {"first": None, "last": None})
+    return table, used["first"], used["last"]
 
 
 def count_oddities(used: ir.Table) -> pd.DataFrame:

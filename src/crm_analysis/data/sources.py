@@ -19,7 +19,7 @@ from crm_analysis.data.casting import Check, mark_copies, type_columns
 from crm_analysis.data.contracts import TABLE_COLUMNS, TRANSACTION_CONTRACT, Day, to_day
 from crm_analysis.data.judging import CheckedLog, judge
 from crm_analysis.data.loading import RawTable, load_raw
-from crm_analysis.data.reconciliation import count_oddities, reconcile, rows_of, span
+from crm_analysis.data.reconciliation import count_oddities, reconcile, rows_of
 from crm_analysis.errors import SettingsError, Violation, listing, refuse
 from crm_analysis.settings import DoorRules, TransactionColumns
 
@@ -243,10 +243,10 @@ def _cut(log: CheckedLog, as_of: date | None) -> Transactions:
     # Kept as a table of the engine: a log is cut once and asked many times.
     judged = judge(log, as_of).cache()
     used = judged.filter(judged.outcome == "used")
-    first_date, last_date = span(used)
+    reconciliation, first_date, last_date = reconcile(log, judged)
     return Transactions(
         table=used.select([name for name in TABLE_COLUMNS if name in used.columns]),
-        reconciliation=reconcile(log, judged),
+        reconciliation=reconciliation,
         as_of=as_of,
         source=log.source,
         currency=log.currency,

@@ -37,8 +37,10 @@ class CalibrationHoldout:
 
     Attributes
     ----------
+    known : Transactions
+        The log as it stood on the calibration date.
     calibration : CustomerSummary
-        As the customers stood on the calibration date.
+        The customers as they stood on that date.
     holdout : DataFrame, index customer_id
         The same customers: `purchases` (repeat purchases after the calibration date, up to the as-of date) and `spend`
         (what these brought in).
@@ -48,6 +50,7 @@ class CalibrationHoldout:
         From the calibration date to the as-of date, in the summary's time unit.
     """
 
+    known: Transactions
     calibration: CustomerSummary
     holdout: pd.DataFrame
     last_period: pd.Series
@@ -151,7 +154,8 @@ def split_calibration_holdout(
             f"calibration_end is {known_until} and as_of is {day}; the holdout needs days between them."
         )
     seen = _seen_by(transactions, day)
-    calibration = summarize_customers(seen, as_of=known_until, time_unit=time_unit)
+    known = seen.until(known_until)
+    calibration = summarize_customers(known, as_of=known_until, time_unit=time_unit)
     days = customer_days(seen)
     start = known_until - (day - known_until)
     around = days.filter(days.order_date > start)
@@ -167,7 +171,7 @@ def split_calibration_holdout(
     last_period = (table["before"] - first_in_it).astype("int64").rename("last_period")
     holdout = table[["purchases", "spend"]].astype({"purchases": "int64", "spend": "float64"})
     length = (day - known_until).days / DAYS_PER_UNIT[time_unit]
-    return CalibrationHoldout(calibration, holdout, last_period, length)
+    return CalibrationHoldout(known, calibration, holdout, last_period, length)
 
 
 def _seen_by(transactions: Any, as_of: date) -> Transactions:

@@ -87,6 +87,8 @@ def discounted_lifetime(alive: Alive, discount: float, horizon: Floats | float |
     def survival(s: Floats, shape: Floats, rate: Floats, a: Floats, b: Floats) -> Floats:
         return _mean_survival(a, b, shape, s / rate)
 
+    if horizon is not None and discount == 0:
+        return _lifetime(*alive, horizon)
     if horizon is not None:
         return integral_to(horizon, survival, discount, alive.rate, *alive)
     if discount > 0:
@@ -96,6 +98,26 @@ def discounted_lifetime(alive: Alive, discount: float, horizon: Floats | float |
     finite = (shape > 1) & (a > 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(finite, rate / (shape - 1) * (a + b - 1) / (a - 1), np.inf)
+
+
+def _lifetime(shape: Floats, rate: Floats, a: Floats, b: Floats, horizon: Floats | float) -> Floats:
+    """Expected time as a customer until `horizon`, undiscounted: the integral of 2F1(shape, a; a + b; -s / rate).
+
+    It is again a 2F1, all three parameters lower by one (DLMF 15.5.1), written by Pfaff's transformation.
+    """
+    z = horizon / (rate + horizon)
+    c = a + b - 1
+    with np.errstate(all="ignore"):
+        inner = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(c + 1 - shape, a - 1, c, z)
+        time = rate * c / ((shape - 1) * (a - 1)) * (1 - inner)
+    # Poles that cancel, digits that cancel next to them or because almost nobody has left yet, and overflow.
+    cancelled = np.minimum(np.abs(shape - 1) * np.abs(a - 1) * z, np.abs(c)) < 1e-5
+    doubtful = cancelled | ~((time >= 0) & (time <= horizon))
+    if doubtful.any():
+        rows = Alive(shape, rate, a, b).of(doubtful)
+        upto = np.broadcast_to(horizon, time.shape)[doubtful]
+        time[doubtful] = integral_to(upto, lambda s, k, c, a, b: _mean_survival(a, b, k, s / c), 0.0, rows.rate, *rows)
+    return time
 
 
 def _mean_survival(a: Floats, b: Floats, shape: Floats, u: Floats) -> Floats:

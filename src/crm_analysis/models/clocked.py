@@ -7,13 +7,14 @@ and r exp(d). The rest is the BG/CNBD-k, with the forecast of `steady_cnbd`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crm_analysis.data.order_clock import OrderClock
 from crm_analysis.data.summaries import CustomerSummary
@@ -21,7 +22,7 @@ from crm_analysis.errors import SettingsError, Violation, refuse
 from crm_analysis.models import steady_cnbd
 from crm_analysis.models.cnbd import CNBDFit, CNBDParams, fit_by_regularity
 from crm_analysis.models.fit import EffectRequest, Params
-from crm_analysis.models.histories import Floats
+from crm_analysis.models.histories import Distinct, Floats
 from crm_analysis.models.purchase_fit import PurchaseModel
 from crm_analysis.periods import Horizon, annual_to_continuous, horizon_in_units, units_per_year
 
@@ -77,16 +78,15 @@ class ClockedFit(CNBDFit):
         return replace(changed, speed=float(values[number])) if len(values) > number else changed
 
     def covariate_frame(self, customers: CustomerSummary) -> pd.DataFrame:
-        """Return the customers with `first_window`: 1 for those seen in the first weeks of the log, else 0."""
-        end = pd.Timestamp(self.clock.first_day + timedelta(days=_DAYS_OF_THE_FIRST_WINDOW))
-        seen_first = pd.to_datetime(_dates(customers)[_DATES[0]]) < end
-        return customers.frame.assign(**{FIRST_WINDOW: seen_first.astype(float)})
+        """Return `first_window` of the customers: 1 for those seen in the first weeks of the log, else 0."""
+        end = np.datetime64(self.clock.first_day + timedelta(days=_DAYS_OF_THE_FIRST_WINDOW))
+        first, _ = _dates(customers)
+        return pd.DataFrame({FIRST_WINDOW: (first < end).astype(float)}, index=customers.frame.index)
 
     def _history(self, customers: CustomerSummary) -> tuple[Floats, Floats, Floats]:
         """Frequency, recency and T, the latter two in the time of the clock."""
         frequency = super()._history(customers)[0]  # refuses another time unit
-        dates = _dates(customers)
-        first, last = (self.clock.time(dates[name]) for name in _DATES)
+        first, last = (self.clock.time(dates) for dates in _dates(customers))
         now = self.clock.time([_as_of(customers)])[0]
         return frequency, last - first, now - first
 
@@ -124,40 +124,35 @@ class ClockedFit(CNBDFit):
     ) -> pd.Series:
         """Expected repeat purchases of each customer after the as-of date, discounted by the calendar."""
 
-        def expected(kinds: CustomerSummary, end: float) -> Floats:
-            return self.expected_purchases(kinds, horizon=end).to_numpy()
-
-        return self._discounted("discounted_residual_purchases", expected, customers, annual_discount_rate, horizon)
+        return self._discounted(
+            "discounted_residual_purchases", self.model.expected_purchases, customers, annual_discount_rate, horizon
+        )
 
     def discounted_residual_lifetime(
         self, customers: CustomerSummary, *, annual_discount_rate: float, horizon: Horizon | None = None
     ) -> pd.Series:
         """Expected time as a customer after the as-of date, discounted; in the time unit, by the calendar."""
 
-        def lifetime(kinds: CustomerSummary, end: float) -> Floats:
-            length = self._length(kinds, end)
-            by_clock = self.model.discounted_residual_lifetime(
-                self.params_of(kinds), *self._history(kinds), 0.0, length
-            )
-            # From the time of the clock to that of the calendar: until `end` the two differ by the season alone.
-            return by_clock * end / length if length else by_clock
+        def lifetime(params: Params, x: Floats, t_x: Floats, T: Floats, length: float) -> Floats:
+            return self.model.discounted_residual_lifetime(params, x, t_x, T, 0.0, length)
 
         return self._discounted("discounted_residual_lifetime", lifetime, customers, annual_discount_rate, horizon)
 
     def _discounted(
         self,
         name: str,
-        until: Any,
+        until: Callable[..., Floats],
         customers: CustomerSummary,
         annual_discount_rate: float,
         horizon: Horizon | None,
     ) -> pd.Series:
         rate = annual_to_continuous(annual_discount_rate, self.time_unit)
-        kinds, rows = self.distinct(customers)
+        in_time = name == "discounted_residual_lifetime"  # of the clock, to be turned into that of the calendar
+        kinds, rows = self._kinds_of(customers)
         per_year = units_per_year(self.time_unit)
         if horizon is None and rate == 0:
-            whole = getattr(self.model, name)(self.params_of(kinds), *self._history(kinds), 0.0, None)
-            if name == "discounted_residual_lifetime":
+            whole = getattr(self.model, name)(*kinds, 0.0, None)
+            if in_time:
                 whole = whole / self.speed  # a slower clock takes longer by the calendar
         else:
             end = (
@@ -166,20 +161,32 @@ class ClockedFit(CNBDFit):
                 else horizon_in_units(horizon, self.time_unit, customers.as_of)
             )
             ends = _stretches(end, per_year) if rate > 0 else np.array([end])
-            whole, before, begin = np.zeros(len(kinds)), np.zeros(len(kinds)), 0.0
+            whole, before, begin = np.zeros(len(rows.counts)), np.zeros(len(rows.counts)), 0.0
             for stop in ends:
-                upto = until(kinds, float(stop))
+                length = self._length(customers, float(stop))
+                upto = until(*kinds, length)
+                if in_time and length:
+                    upto = upto * stop / length  # until then the two differ by the season alone
                 whole += np.exp(-rate * (begin + stop) / 2) * (upto - before)
                 before, begin = upto, stop
             if horizon is None:
                 whole += self._tail(name, kinds, rate, end)
         return pd.Series(whole[rows.inverse], index=customers.frame.index, name=name)
 
-    def _tail(self, name: str, kinds: CustomerSummary, rate: float, end: float) -> Floats:
+    def _kinds_of(self, customers: CustomerSummary) -> tuple[tuple[Params, Floats, Floats, Floats], Distinct]:
+        """Parameters and history of one customer of each kind, and how all customers fold into these."""
+        params, history = self.params_of(customers), self._history(customers)
+        rows = self._distinct(params, history)
+        own = {name: value[rows.first] for name, value in params._asdict().items() if np.ndim(value)}
+        x, t_x, T = (column[rows.first] for column in history)
+        return (params._replace(**own), x, t_x, T), rows
+
+    def _tail(
+        self, name: str, kinds: tuple[Params, Floats, Floats, Floats], rate: float, end: float
+    ) -> Floats:
         """What comes after `end`, where the seasons of so many years have evened out: by the calendar, at one speed."""
-        function, rows = getattr(self.model, name), (self.params_of(kinds), *self._history(kinds))
-        by_clock = rate / self.speed
-        tail = function(*rows, by_clock, None) - function(*rows, by_clock, end * self.speed)
+        function, by_clock = getattr(self.model, name), rate / self.speed
+        tail = function(*kinds, by_clock, None) - function(*kinds, by_clock, end * self.speed)
         return np.maximum(tail, 0.0) / (self.speed if name == "discounted_residual_lifetime" else 1.0)
 
     def simulate_future(
@@ -270,8 +277,9 @@ def _as_of(customers: CustomerSummary) -> date:
     return customers.as_of
 
 
-def _dates(customers: CustomerSummary) -> pd.DataFrame:
+def _dates(customers: CustomerSummary) -> list[NDArray[np.datetime64]]:
+    """Days of the first and the last purchase."""
     absent = [name for name in _DATES if name not in customers.frame]
     fix = "make the summary with summarize_customers."
     refuse(Violation("customer summary", name, "there is no such column", 0, fix) for name in absent)
-    return customers.frame[list(_DATES)]
+    return [customers.frame[name].to_numpy().astype("datetime64[D]") for name in _DATES]

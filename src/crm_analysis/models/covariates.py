@@ -95,8 +95,7 @@ class Design:
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the covariates of the customers of a frame, shape (n_customers, n_names)."""
         if not self.formula:
-            _check_columns(self.names, frame)
-            return frame[list(self.names)].to_numpy(dtype=np.float64)
+            return _numbers(self.names, frame)
         _check_columns(_variables(self.formula), frame)
         refuse(
             Violation(
@@ -169,6 +168,17 @@ def _variables(formula: str) -> list[str]:
         raise SettingsError(
             f"the formula {formula!r} cannot be read ({error}); write it like '~ channel + age', without a left side."
         ) from None
+
+
+def _numbers(names: Sequence[str], frame: pd.DataFrame) -> Floats:
+    """Columns of numbers side by side; refused where they are not there, missing or infinite."""
+    if all(name in frame.columns for name in names):
+        # Every draw of parameters comes this way: the thorough check is for what is found wrong.
+        matrix = np.column_stack([frame[name].to_numpy(dtype=np.float64) for name in names])
+        if np.isfinite(matrix).all():
+            return matrix
+    _check_columns(names, frame)
+    return frame[list(names)].to_numpy(dtype=np.float64)
 
 
 def _check_columns(names: Sequence[str], frame: pd.DataFrame) -> None:

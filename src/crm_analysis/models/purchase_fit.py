@@ -279,9 +279,12 @@ class PurchaseFit(Fit):
 
         Whatever the methods here say of one of them holds for all of the kind, so it is computed once.
         """
-        moved = [np.asarray(value, float) for value in self.params_of(customers) if np.ndim(value)]
-        rows = distinct_rows(*self._history(customers), *moved)
+        rows = self._distinct(self.params_of(customers), self._history(customers))
         return dataclasses.replace(customers, frame=customers.frame.iloc[rows.first]), rows
+
+    def _distinct(self, params: Params, history: tuple[Floats, ...]) -> Distinct:
+        moved = [np.asarray(value, float) for value in params if np.ndim(value)]
+        return distinct_rows(*history, *moved)
 
     def _history(self, customers: CustomerSummary) -> tuple[Floats, Floats, Floats]:
         if customers.time_unit != self.time_unit:

@@ -322,10 +322,10 @@ def _test(
         with warnings.catch_warnings():
             # Doubt about an earlier date stands in the table, not once for each model and date on the screen.
             warnings.simplefilter("ignore", EstimationWarning)
-            fit = fit_candidate(name, log, split.calibration, clock=clock)
+            fit = fit_candidate(name, split.known, split.calibration, clock=clock)
         if isinstance(fit, ClockedFit) and is_last:
             # The level costs five fits; it is taken where closer tables, interval and verdict are.
-            level = level_of(log.until(origin), split.calibration, fit)
+            level = level_of(split.known, split.calibration, fit)
             fit = at_level(fit, split.calibration, level, horizon=length)
         test.fits[name] = fit
         test.expected[name] = fit.expected_purchases(split.calibration, horizon=length)

@@ -205,12 +205,13 @@ def equity_history(transactions: Transactions, *, dates: Iterable[date], like: C
     given = like.assumptions
     rows = {}
     for as_of in dates:
-        customers = summarize_customers(transactions, as_of=as_of, time_unit=given.time_unit)
+        log = transactions.until(as_of)
+        customers = summarize_customers(log, as_of=as_of, time_unit=given.time_unit)
         try:
             with warnings.catch_warnings():
                 # Doubt about an earlier month is told in the frame, not once a month on the screen.
                 warnings.simplefilter("ignore", EstimationWarning)
-                fits = Fits(refit(like.fits.purchases, transactions, customers), fit_gamma_gamma(customers))
+                fits = Fits(refit(like.fits.purchases, log, customers), fit_gamma_gamma(customers))
         except DataError:  # too young a base to learn from
             rows[as_of] = (len(customers), np.nan, False)
             continue

@@ -12,6 +12,8 @@ from crm_analysis.periods import DAYS_PER_UNIT
 _EVERY_DAYS = 10
 _MOST_DATES = 40
 _LONGEST_MONTHS = 6
+_A_DAY = timedelta(days=1)
+_KINDS = ("orders", "known")
 
 
 def known_share(transactions: Any, *, as_of: Day, months: int) -> float:
@@ -40,15 +42,23 @@ def known_share(transactions: Any, *, as_of: Day, months: int) -> float:
         return float("nan")
     # Six months before and six after fit into a year, by a day's grace.
     length = min(round(months * DAYS_PER_UNIT["month"]), ((last - first).days + 1) // 2)
-    known = orders = 0
     end = (last - first).days + 2 - length
-    for offset in range(length, end, max(_EVERY_DAYS, (end - length) // _MOST_DATES)):
-        middle = first + timedelta(days=offset)
-        before = days.filter((days.order_date >= middle - timedelta(days=length)) & (days.order_date < middle))
-        after = days.filter((days.order_date >= middle) & (days.order_date < middle + timedelta(days=length)))
-        orders += int(after.count().to_pyarrow().as_py())
-        known += int(after.semi_join(before, "customer_id").count().to_pyarrow().as_py())
-    return known / orders if orders else float("nan")
+    step = max(_EVERY_DAYS, (end - length) // _MOST_DATES)
+    middles = [first + timedelta(days=offset) for offset in range(length, end, step)]
+    stretch, counts = timedelta(days=length), {}
+    for number, middle in enumerate(middles):
+        counts[f"before {number}"] = days.order_date.between(middle - stretch, middle - _A_DAY).sum()
+        counts[f"after {number}"] = days.order_date.between(middle, middle + stretch - _A_DAY).sum()
+    # One pass over the log for all dates: first by customer, then over the customers.
+    customer = days.group_by("customer_id").agg(**counts)
+    sums = {}
+    for number in range(len(middles)):
+        after = customer[f"after {number}"]
+        sums[f"orders {number}"] = after.sum()
+        sums[f"known {number}"] = after.sum(where=customer[f"before {number}"] > 0)
+    [row] = customer.aggregate(**sums).to_pyarrow().to_pylist()
+    orders, known = (sum(value or 0 for name, value in row.items() if name.startswith(kind)) for kind in _KINDS)
+    return float(known / orders) if orders else float("nan")
 
 
 def orders_of_known_customers(transactions: Any, *, as_of: date, clock: OrderClock, horizon: float) -> float:

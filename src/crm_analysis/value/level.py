@@ -76,7 +76,7 @@ def level_of(log: Transactions, customers: CustomerSummary, fit: ClockedFit) -> 
             # Doubt about an earlier date is not doubt about the forecast.
             warnings.simplefilter("ignore", EstimationWarning)
             earlier = fit_clocked(
-                with_gaps(log, split.calibration, fit.clock), fit.clock, k=fit.params.k, first_window=own_rates
+                with_gaps(split.known, split.calibration, fit.clock), fit.clock, k=fit.params.k, first_window=own_rates
             )
         expected = earlier.expected_purchases(split.calibration, horizon=days / DAYS_PER_UNIT[unit]).sum()
         rows[origin] = (days, float(split.holdout["purchases"].sum()), float(expected))
