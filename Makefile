@@ -35,7 +35,7 @@ report: $(VENV)/.setup-run ## Build the book of one month: make report PERIOD=19
 	@$(BIN)/crm-analysis report --period $(PERIOD)
 
 test: $(VENV)/.setup-test ## Run all tests
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 bayes: $(VENV)/.setup-test ## Add PyMC-Marketing to .venv and test the way to and from it
 	@$(call install,"pymc-marketing>=0.19")

@@ -1,4 +1,4 @@
-"""What many tests share: published figures, and CDNOW as a summary and as a log."""
+"""What many tests share: published figures, CDNOW as a summary and as a log, and who runs what with several workers."""
 
 import importlib.util
 import tomllib
@@ -16,6 +16,17 @@ from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 AS_OF = date(1998, 6, 30)
+
+
+# What takes a minute to make is made by one worker: tests that look at the simulated company's book stay together, and
+# any other file stays whole.
+BOOK = {"project", "twin", "book"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    with_book = {item.path for item in items if BOOK & set(getattr(item, "fixturenames", ()))}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("book" if item.path in with_book else str(item.path)))
 
 
 class Published:

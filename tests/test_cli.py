@@ -107,3 +107,11 @@ def test_no_escape_codes_where_there_is_no_terminal(folder):
 def test_help_names_the_commands():
     done = run("--help")
     assert all(command in done.stdout for command in ("report", "validate", "value", "sample", "status"))
+
+
+def test_the_command_answers_before_the_heavy_packages_are_there():
+    """Help and wrong usage are for people at a prompt: they wait for neither pandas nor an engine."""
+    heavy = ["numpy", "pandas", "ibis", "duckdb", "scipy", "matplotlib"]
+    code = f"import sys, crm_analysis.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -8,8 +8,10 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # the command line answers before pandas is there
+    import pandas as pd
 
 
 class CrmAnalysisError(Exception):
@@ -59,7 +61,7 @@ class Violation:
         Words for the reader; `column` is "" when the rule concerns whole rows.
     rows : int
         How many rows break the rule; 0 for a rule about the table itself, such as a missing column.
-    first : DataFrame
+    first : DataFrame, optional
         The first rows that do (at most five are shown).
     """
 
@@ -68,13 +70,13 @@ class Violation:
     rule: str
     rows: int
     fix: str
-    first: pd.DataFrame = field(default_factory=pd.DataFrame, compare=False)
+    first: "pd.DataFrame | None" = field(default=None, compare=False)
 
     def message(self) -> str:
         """Return the violation as the text a user reads."""
         where = f"{self.table}, column {self.column!r}" if self.column else self.table
         lines = [f"{where}: {self.rule} in {self.rows:,} row(s)." if self.rows else f"{where}: {self.rule}."]
-        if len(self.first):
+        if self.first is not None and len(self.first):
             lines.append(self.first.head(5).to_string())
         lines.append(f"To fix: {self.fix}")
         return "\n".join(lines)
@@ -87,7 +89,7 @@ def refuse(violations: Iterable[Violation]) -> None:
         raise DataError("\n\n".join(violation.message() for violation in found))
 
 
-def rows_message(rule: str, rows: pd.DataFrame, *, table: str, fix: str, column: str = "") -> str:
+def rows_message(rule: str, rows: "pd.DataFrame", *, table: str, fix: str, column: str = "") -> str:
     """Return the message of one broken rule, given all rows that break it."""
     return Violation(table, column, rule, len(rows), fix, rows.head(5)).message()
 

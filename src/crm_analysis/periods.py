@@ -4,13 +4,11 @@ Models count time in the unit of their data (days, weeks or months since the fir
 "24 months" and of rates per year. Every step between the two is a function here; no constant hides in a formula.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, get_args
-
-import numpy as np
-import pandas as pd
 
 from crm_analysis.errors import SettingsError
 
@@ -47,7 +45,7 @@ def annual_to_continuous(annual_rate: float, unit: str) -> float:
     """
     if not annual_rate > -1:
         raise SettingsError(f"annual rate is {annual_rate}; give a fraction such as 0.10, above -1.")
-    return float(np.log1p(annual_rate)) / units_per_year(unit)
+    return math.log1p(annual_rate) / units_per_year(unit)
 
 
 def horizon_in_units(horizon: Horizon, unit: str, as_of: date | None = None) -> float:
@@ -96,9 +94,9 @@ def _days_of(text: str, as_of: date | None) -> float:
     size, _, word = horizon_text(text).partition(" ")
     count, word = float(size), word.removesuffix("s")
     if as_of is not None and word in ("month", "year") and count.is_integer():
-        months = int(count) * (12 if word == "year" else 1)
-        end = pd.Timestamp(as_of) + pd.DateOffset(months=months)
-        return float((end - pd.Timestamp(as_of)).days)
+        month = Month.of(as_of).shift(int(count) * (12 if word == "year" else 1))
+        end = min(month.first_day.toordinal() + as_of.day - 1, month.last_day.toordinal())
+        return float(end - as_of.toordinal())
     return count * _DAYS_PER_WORD[word]
 
 

@@ -237,9 +237,39 @@ def test_a_mistyped_parameter_is_refused_before_anything_runs(project, parameter
 
 
 @pytest.fixture(scope="module")
-def other_book(make_project):
-    """A book with another parameter and with ids in the open."""
-    return make_project(report="pseudonymise = false").build(parameters={"top_customers": 3})
+def other_project(make_project):
+    """A company that shows its ids and keeps its log in a table of a database."""
+    import duckdb
+
+    made = make_project(report="pseudonymise = false")
+    orders = pd.read_csv(made.log, dtype={"Customer ID": str})
+    with duckdb.connect(str(made.root / "shop.duckdb")) as connection:
+        connection.register("frame", orders)
+        connection.execute("create table orders as select * from frame")
+    made.log.unlink()
+    settings = made.root / "crm.toml"
+    url = f"duckdb://{made.root}/shop.duckdb"
+    settings.write_text(
+        settings.read_text().replace('path = "data/raw/orders.csv"', f'connection = "{url}"\ntable = "orders"')
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def other_book(other_project):
+    """Its book, with another parameter."""
+    return other_project.build(parameters={"top_customers": 3})
+
+
+def test_the_log_can_be_a_table_of_a_database(other_book, book):
+    """Such a source has no file to hash, and its address stays out of the manifest."""
+    assert other_book.manifest["rows"] == book.manifest["rows"]
+    assert "shop.duckdb" not in (other_book.folder / "manifest.json").read_text()
+
+
+def test_a_table_cannot_be_compared_with_that_of_the_last_run(other_project, other_book):
+    with pytest.raises(SettingsError, match="cannot be compared"):
+        other_project.build(parameters={"top_customers": 3})
 
 
 def test_a_parameter_reaches_its_notebook(other_book):

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import nbformat
-import pandas as pd
 import pytest
 
 from crm_analysis.errors import BookError, DataError, SettingsError
@@ -223,24 +222,3 @@ def test_published_books_are_listed_newest_first_and_nothing_else(tmp_path):
     (tmp_path / ".previous" / "2022-01").mkdir(parents=True)
     (tmp_path / ".previous" / "2022-01" / "manifest.json").write_text("{}")
     assert [book.period for book in published_books(tmp_path)] == ["2024-02", "2024-01", "2023-12"]
-
-
-def test_the_log_can_be_a_table_of_a_database(make_project):
-    """Such a source has no file to hash: it is read anew at each run, and its address stays out of the manifest."""
-    import duckdb
-
-    project = make_project()
-    orders = pd.read_csv(project.log, dtype={"Customer ID": str})
-    with duckdb.connect(str(project.root / "shop.duckdb")) as connection:
-        connection.register("frame", orders)
-        connection.execute("create table orders as select * from frame")
-    settings = project.root / "crm.toml"
-    url = f"duckdb://{project.root}/shop.duckdb"
-    settings.write_text(
-        settings.read_text().replace('path = "data/raw/orders.csv"', f'connection = "{url}"\ntable = "orders"')
-    )
-    first = project.build()
-    assert first.manifest["rows"] == len(orders)
-    assert "shop.duckdb" not in (first.folder / "manifest.json").read_text()
-    with pytest.raises(SettingsError, match="cannot be compared"):
-        project.build()

@@ -40,8 +40,8 @@ def run_cells(project, period: str, workspace: Path) -> dict[str, str]:
     return texts
 
 
-@pytest.fixture
-def tell(make_project, tmp_path):
+@pytest.fixture(scope="module")
+def tell(make_project, tmp_path_factory):
     """Tell the book of a shop: its orders, changes to its settings, and the period."""
 
     def told(orders: pd.DataFrame | None = None, *changes: tuple[str, str], period: str = "2024-06") -> dict[str, str]:
@@ -54,7 +54,7 @@ def tell(make_project, tmp_path):
         file.write_text(text)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EstimationWarning)  # odd shops are doubtful; the book says so itself
-            return run_cells(project, period, tmp_path)
+            return run_cells(project, period, tmp_path_factory.mktemp("workspace"))
 
     return told
 
@@ -85,18 +85,22 @@ def test_time_may_be_counted_in_days_or_months(tell, unit):
     assert "20 weeks after" in texts["customer_value"]
 
 
-def test_a_base_that_costs_more_than_it_brings_is_told_in_money_not_in_shares(tell):
-    texts = tell(None, ("cost_to_serve_per_year = 1.5", "cost_to_serve_per_year = 60.0"))
-    assert "Serving the base costs more than its margin brings" in texts["customer_value"]
-    assert "No shares to show" in texts["customer_equity"]
+@pytest.fixture(scope="module")
+def costly(tell):
+    """A base that costs more to serve than its margin brings."""
+    return tell(None, ("cost_to_serve_per_year = 1.5", "cost_to_serve_per_year = 60.0"))
+
+
+def test_a_base_that_costs_more_than_it_brings_is_told_in_money_not_in_shares(costly):
+    assert "Serving the base costs more than its margin brings" in costly["customer_value"]
+    assert "No shares to show" in costly["customer_equity"]
     assert not re.search(
-        r"holds? −?\d+% of the", texts["overview"] + texts["customer_value"] + texts["customer_equity"]
+        r"holds? −?\d+% of the", costly["overview"] + costly["customer_value"] + costly["customer_equity"]
     )
 
 
-def test_a_change_from_one_negative_value_to_a_better_one_is_a_rise(tell):
-    texts = tell(None, ("cost_to_serve_per_year = 1.5", "cost_to_serve_per_year = 60.0"))
-    row = re.search(r"Customer equity (−€[\d,]+) (−€[\d,]+) ([+−][\d.]+%)", texts["overview"])
+def test_a_change_from_one_negative_value_to_a_better_one_is_a_rise(costly):
+    row = re.search(r"Customer equity (−€[\d,]+) (−€[\d,]+) ([+−][\d.]+%)", costly["overview"])
     now, then = (float(text.replace("−€", "-").replace(",", "")) for text in row.groups()[:2])
     assert (now > then) == row[3].startswith("+")
 
@@ -123,27 +127,32 @@ def test_a_log_of_one_group_is_called_so(tell, simulated_orders):
     assert "This log follows customers who first bought by" in texts["overview"]
 
 
-def test_prices_that_are_all_the_same_are_no_correlation(tell, simulated_orders):
+@pytest.fixture(scope="module")
+def odd(tell, simulated_orders):
+    """One price for everything, some lines given away, and settings in unusual spellings."""
     orders = simulated_orders()
     orders = orders[orders["Total"] > 0]
-    rng = pd.Series(range(len(orders)), index=orders.index) % 3
-    texts = tell(orders.assign(Total=10.0 + rng * 0.01))
-    assert "Customers who buy more often" not in texts["overview"]
+    turn = pd.Series(range(len(orders)), index=orders.index) % 3
+    orders = orders.assign(Total=10.0 + turn * 0.01)
+    return tell(
+        pd.concat([orders, orders.head(50).assign(Total=0.0)], ignore_index=True),
+        ('horizon = "12 months"', 'horizon = "1years"'),
+        ("margin = 0.4", "margin = 0.335\nannual_discount_rate = 0.125"),
+    )
 
 
-def test_a_horizon_is_read_in_any_spelling_and_written_in_one(tell):
-    texts = tell(None, ('horizon = "12 months"', 'horizon = "1years"'))
-    assert "within 1 year" in texts["customer_equity"]
-    assert "within 1 year" in texts["overview"]
+def test_prices_that_are_all_the_same_are_no_correlation(odd):
+    assert "Customers who buy more often" not in odd["overview"]
 
 
-def test_rates_are_written_as_they_were_set(tell):
-    texts = tell(None, ("margin = 0.4", "margin = 0.335\nannual_discount_rate = 0.125"))
-    assert "Margin 33.5%, discount 12.5% a year" in texts["customer_value"]
+def test_a_horizon_is_read_in_any_spelling_and_written_in_one(odd):
+    assert "within 1 year" in odd["customer_equity"]
+    assert "within 1 year" in odd["overview"]
 
 
-def test_free_lines_are_lines_not_orders(tell, simulated_orders):
-    orders = simulated_orders()
-    free = orders.head(50).assign(Total=0.0)
-    texts = tell(pd.concat([orders, free], ignore_index=True))
-    assert "Rows with an amount of €0.00: 50. They count for the timing of purchases" in texts["overview"]
+def test_rates_are_written_as_they_were_set(odd):
+    assert "Margin 33.5%, discount 12.5% a year" in odd["customer_value"]
+
+
+def test_free_lines_are_lines_not_orders(odd):
+    assert "Rows with an amount of €0.00: 50. They count for the timing of purchases" in odd["overview"]

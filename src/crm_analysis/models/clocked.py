@@ -123,7 +123,6 @@ class ClockedFit(CNBDFit):
         self, customers: CustomerSummary, *, annual_discount_rate: float, horizon: Horizon | None = None
     ) -> pd.Series:
         """Expected repeat purchases of each customer after the as-of date, discounted by the calendar."""
-
         return self._discounted(
             "discounted_residual_purchases", self.model.expected_purchases, customers, annual_discount_rate, horizon
         )
@@ -181,9 +180,7 @@ class ClockedFit(CNBDFit):
         x, t_x, T = (column[rows.first] for column in history)
         return (params._replace(**own), x, t_x, T), rows
 
-    def _tail(
-        self, name: str, kinds: tuple[Params, Floats, Floats, Floats], rate: float, end: float
-    ) -> Floats:
+    def _tail(self, name: str, kinds: tuple[Params, Floats, Floats, Floats], rate: float, end: float) -> Floats:
         """What comes after `end`, where the seasons of so many years have evened out: by the calendar, at one speed."""
         function, by_clock = getattr(self.model, name), rate / self.speed
         tail = function(*kinds, by_clock, None) - function(*kinds, by_clock, end * self.speed)

@@ -9,11 +9,13 @@ stand behind the positive parameters and are searched as they are.
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize
 from scipy.special import chdtri
+from threadpoolctl import ThreadpoolController
 
 from crm_analysis.errors import warn_of_doubt
 from crm_analysis.messages import _
@@ -242,17 +244,25 @@ class _End:
         return bool(np.abs(self.gradient).max() < _GRADIENT_TOLERANCE and not self.at_bound.any())
 
 
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The libraries behind numpy and scipy; asked for once, when these are loaded."""
+    return ThreadpoolController()
+
+
 def _search(objective: Callable[[Floats], tuple[float, Floats]], start: Floats) -> _End:
     bounds = [(value - _REACH, value + _REACH) for value in start]
-    found = optimize.minimize(
-        objective,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-9},
-    )
-    theta, value, gradient = _newton(objective, found.x, found.fun, found.jac)
+    # The matrices here have half a dozen rows: threads only wait for each other, for most of the time on a busy machine.
+    with _linear_algebra().limit(limits=1, user_api="blas"):
+        found = optimize.minimize(
+            objective,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-9},
+        )
+        theta, value, gradient = _newton(objective, found.x, found.fun, found.jac)
     return _End(theta, value, gradient, np.abs(theta - start) > _REACH - 0.01)
 
 
