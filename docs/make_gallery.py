@@ -20,7 +20,7 @@ from crm_analysis import (
     summarize_customers,
 )
 from crm_analysis.report import plots
-from crm_analysis.value import diagnostics
+from crm_analysis.value import beliefs, evidence
 
 FOLDER = Path(__file__).parent / "gallery"
 CALIBRATION_END, AS_OF = "1997-09-30", "1998-06-30"
@@ -36,26 +36,26 @@ def gallery() -> Iterator[tuple[str, Axes]]:
     fit, spend = fit_bgnbd(early), fit_gamma_gamma(customers)
     proof = backtest(log, origins=[CALIBRATION_END], horizon="39 weeks")
 
-    yield "tracking", plots.plot_purchase_tracking(diagnostics.weekly_tracking(proof))
-    yield "tracking-cumulative", plots.plot_cumulative_tracking(diagnostics.cumulative_tracking(proof))
-    yield "frequency", plots.plot_frequency_distribution(diagnostics.frequency_distribution(fit, early))
-    yield "holdout-frequency", plots.plot_holdout_purchases(diagnostics.holdout_by_frequency(fit, split))
-    yield "holdout-recency", plots.plot_holdout_purchases(diagnostics.holdout_by_recency(fit, split))
-    yield "gaps", plots.plot_purchase_gaps(diagnostics.purchase_gaps(log, early, fit=fit))
-    yield "timing", plots.plot_timing_patterns(diagnostics.timing_patterns(log, as_of=AS_OF))
-    matrix = diagnostics.expected_purchases_matrix(fit, T="39 weeks", horizon="39 weeks", most=25)
+    yield "tracking", plots.plot_purchase_tracking(evidence.weekly_tracking(proof))
+    yield "tracking-cumulative", plots.plot_cumulative_tracking(evidence.cumulative_tracking(proof))
+    yield "frequency", plots.plot_frequency_distribution(evidence.frequency_distribution(fit, early))
+    yield "holdout-frequency", plots.plot_holdout_purchases(evidence.holdout_by_frequency(fit, split))
+    yield "holdout-recency", plots.plot_holdout_purchases(evidence.holdout_by_recency(fit, split))
+    yield "gaps", plots.plot_purchase_gaps(evidence.purchase_gaps(log, early, fit=fit))
+    yield "timing", plots.plot_timing_patterns(evidence.timing_patterns(log, as_of=AS_OF))
+    matrix = beliefs.expected_purchases_matrix(fit, T="39 weeks", horizon="39 weeks", most=25)
     yield "matrix-purchases", plots.plot_frequency_recency_matrix(matrix)
-    matrix = diagnostics.probability_alive_matrix(fit, T="39 weeks", most=25)
+    matrix = beliefs.probability_alive_matrix(fit, T="39 weeks", most=25)
     yield "matrix-alive", plots.plot_frequency_recency_matrix(matrix)
-    yield "alive", plots.plot_alive_history(diagnostics.alive_history(fit, log, CUSTOMER, as_of=AS_OF))
-    yield "new-customer", plots.plot_new_customer_purchases(diagnostics.new_customer_purchases(fit, horizon="2 years"))
-    yield "rate", plots.plot_heterogeneity(diagnostics.rate_heterogeneity(fit))
-    yield "dropout", plots.plot_heterogeneity(diagnostics.dropout_heterogeneity(fit))
-    residual = diagnostics.residual_by_frequency(
+    yield "alive", plots.plot_alive_history(beliefs.alive_history(fit, log, CUSTOMER, as_of=AS_OF))
+    yield "new-customer", plots.plot_new_customer_purchases(beliefs.new_customer_purchases(fit, horizon="2 years"))
+    yield "rate", plots.plot_heterogeneity(beliefs.rate_heterogeneity(fit))
+    yield "dropout", plots.plot_heterogeneity(beliefs.dropout_heterogeneity(fit))
+    residual = beliefs.residual_by_frequency(
         fit, T="78 weeks", recencies=[20, 30, 40, 50, 60], annual_discount_rate=0.10
     )
     yield "residual", plots.plot_residual_by_frequency(residual)
-    table = diagnostics.spend_distribution(spend, customers)
+    table = evidence.spend_distribution(spend, customers)
     yield "spend", plots.plot_spend_distribution(table, currency="USD")
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from crm_analysis.models.sbg import SBGFit, fit_sbg
     from crm_analysis.report.book import Book, build_book
     from crm_analysis.settings import DoorRules, Settings, TransactionColumns, load_settings
-    from crm_analysis.value.backtest import Backtest, backtest
+    from crm_analysis.value.backtest import backtest
+    from crm_analysis.value.backtest_result import Backtest
     from crm_analysis.value.concentration import Concentration, value_concentration
     from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_history
     from crm_analysis.value.estimator import CustomerValueRegressor, TimeOrigins
@@ -115,7 +116,8 @@ _HOMES = {
     "crm_analysis.models.sbg": ("SBGFit", "fit_sbg"),
     "crm_analysis.report.book": ("Book", "build_book"),
     "crm_analysis.settings": ("DoorRules", "Settings", "TransactionColumns", "load_settings"),
-    "crm_analysis.value.backtest": ("Backtest", "backtest"),
+    "crm_analysis.value.backtest": ("backtest",),
+    "crm_analysis.value.backtest_result": ("Backtest",),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
     "crm_analysis.value.equity": ("CustomerEquity", "customer_equity", "equity_history"),
     "crm_analysis.value.estimator": ("CustomerValueRegressor", "TimeOrigins"),

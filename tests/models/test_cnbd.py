@@ -14,7 +14,7 @@ from scipy.special import gammaincc, gammaln, xlogy
 from crm_analysis.data.customer_summary import CustomerSummary
 from crm_analysis.data.samples import load_cdnow_sample
 from crm_analysis.errors import DataError, EstimationWarning, SettingsError
-from crm_analysis.models import bgnbd, cnbd, mbgnbd
+from crm_analysis.models import bgnbd, cnbd, erlang_future, mbgnbd
 from crm_analysis.models.cnbd import CNBDFit, CNBDParams, ModifiedCNBDFit, fit_cnbd
 
 TRUTHS = [
@@ -288,13 +288,13 @@ def test_probabilities_of_a_new_customer_add_up_to_one_and_to_the_expectation(pa
 @every_truth
 def test_purchases_summed_by_an_integral_equal_those_summed_one_by_one(params, monkeypatch):
     columns = [np.broadcast_to(column, FEW[0].shape).copy() for column in cnbd._given_alive(params, *FEW)]
-    alive = cnbd._Alive(params.k, *columns)
-    for quantity in (cnbd._PURCHASES, cnbd._PRESENCE):
+    alive = erlang_future.Alive(params.k, *columns)
+    for quantity in (erlang_future._PURCHASES, erlang_future._PRESENCE):
         for horizon in (104.0, 2_000.0):
-            one_by_one = cnbd._mean_after(quantity, alive, horizon)
+            one_by_one = erlang_future._mean_after(quantity, alive, horizon)
             with monkeypatch.context() as patch:
-                patch.setattr(cnbd, "_ONE_BY_ONE", 64)
-                np.testing.assert_allclose(cnbd._mean_after(quantity, alive, horizon), one_by_one, rtol=1e-10)
+                patch.setattr(erlang_future, "_ONE_BY_ONE", 64)
+                np.testing.assert_allclose(erlang_future._mean_after(quantity, alive, horizon), one_by_one, rtol=1e-10)
 
 
 @every_truth

@@ -12,6 +12,7 @@ from scipy import stats
 
 from crm_analysis.errors import DataError, EstimationWarning, SettingsError
 from crm_analysis.models import sbg
+from crm_analysis.models.memberships import Contracts, contracts
 from crm_analysis.models.sbg import SBGFit, SBGParams, fit_sbg
 
 REGULAR = [631, 468, 382, 326, 289, 262, 241]  # Fader & Hardie (2007), of 1,000
@@ -180,15 +181,15 @@ def test_cohorts_of_different_ages_are_fitted_together():
     together = fit_sbg(columns, cohort_size=[1000, 1000])
     assert together.params == fit_sbg([older, younger], cohort_size=[1000, 1000]).params
     log_likelihoods = [
-        sbg.log_likelihood(together.params, *_columns(sbg.contracts(counts, cohort_size=1000)))
-        @ sbg.contracts(counts, cohort_size=1000).counts
+        sbg.log_likelihood(together.params, *_columns(contracts(counts, cohort_size=1000)))
+        @ contracts(counts, cohort_size=1000).counts
         for counts in (older, younger)
     ]
     assert together.log_likelihood == pytest.approx(sum(log_likelihoods), rel=1e-12)
 
 
-def _columns(contracts: sbg.Contracts) -> tuple[np.ndarray, np.ndarray]:
-    return contracts.frame["periods"].to_numpy(float), contracts.frame["churned"].to_numpy(float)
+def _columns(read: Contracts) -> tuple[np.ndarray, np.ndarray]:
+    return read.frame["periods"].to_numpy(float), read.frame["churned"].to_numpy(float)
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +226,7 @@ def test_a_fit_with_covariates_asks_for_them(two_plans):
 
 
 def test_profile_interval_covers_what_the_parabola_does_and_leans_outwards(fit):
-    lower, upper = fit.profile_interval("alpha", sbg.contracts(REGULAR, cohort_size=1000))
+    lower, upper = fit.profile_interval("alpha", contracts(REGULAR, cohort_size=1000))
     parabola = fit.summary().loc["alpha"]
     assert lower == pytest.approx(parabola["lower"], rel=0.05)
     assert upper == pytest.approx(parabola["upper"], rel=0.05)
@@ -234,7 +235,7 @@ def test_profile_interval_covers_what_the_parabola_does_and_leans_outwards(fit):
 
 def test_profile_interval_refuses_other_contracts(fit):
     with pytest.raises(SettingsError, match="profile intervals need"):
-        fit.profile_interval("alpha", sbg.contracts(HIGH_END, cohort_size=1000))
+        fit.profile_interval("alpha", contracts(HIGH_END, cohort_size=1000))
 
 
 def test_a_fit_survives_json_digit_for_digit(two_plans):
@@ -277,13 +278,13 @@ def dated(*rows: tuple[object, object], period: str = "1 month") -> pd.DataFrame
 )
 def test_renewals_are_counted_by_the_calendar(started, ended, period, periods, churned):
     other = ("2024-06-01", "2024-06-02")  # some contract must have ended
-    read = sbg.contracts(memberships=dated((started, ended), other, period=period), as_of="2024-06-30").frame
+    read = contracts(memberships=dated((started, ended), other, period=period), as_of="2024-06-30").frame
     assert (read["periods"].iloc[0], read["churned"].iloc[0]) == (periods, churned)
 
 
 def test_contracts_given_by_dates_keep_their_covariates():
     rows = dated(("2024-01-15", "2024-04-14"), ("2024-02-01", None)).assign(plan=["basic", "gold"])
-    assert list(sbg.contracts(memberships=rows, as_of="2024-06-30").frame["plan"]) == ["basic", "gold"]
+    assert list(contracts(memberships=rows, as_of="2024-06-30").frame["plan"]) == ["basic", "gold"]
 
 
 # --- bad input --------------------------------------------------------------------------------------------------

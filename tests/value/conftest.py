@@ -1,6 +1,6 @@
-"""Two open shops: the year of a UK gift shop, and shops simulated with their truth known."""
+"""Two open shops, a year of a UK gift shop and shops simulated with their truth known; and CDNOW, split and fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,13 +9,34 @@ import pandas as pd
 import pytest
 
 from crm_analysis.data.order_clock import OrderClock, order_clock, with_gaps
+from crm_analysis.data.samples import load_cdnow_sample
 from crm_analysis.data.sources import Transactions, read_transactions
-from crm_analysis.data.summaries import CustomerSummary, summarize_customers
+from crm_analysis.data.summaries import (
+    CalibrationHoldout,
+    CustomerSummary,
+    split_calibration_holdout,
+    summarize_customers,
+)
+from crm_analysis.models.bgnbd import BGNBDFit, fit_bgnbd
+from crm_analysis.models.cnbd import CNBDFit, CNBDParams
+from crm_analysis.models.mbgnbd import MBGNBDFit
+from crm_analysis.models.nbd import NBDFit
+from crm_analysis.models.pareto_nbd import ParetoNBDFit
+from crm_analysis.models.purchase_fit import PurchaseFit
 
 RETAIL = Path(__file__).parents[3] / "shared" / "data" / "online_retail_2009_2010.csv.gz"
 RETAIL_AS_OF = date(2010, 11, 30)
 
 YEAR = 365
+
+CDNOW_ORIGIN, CDNOW_AS_OF = "1997-09-30", "1998-06-30"
+CDNOW_FITS = {
+    "BG/NBD": BGNBDFit.from_params((0.243, 4.414, 0.793, 2.426)),
+    "MBG/NBD": MBGNBDFit.from_params((0.525, 6.183, 0.891, 1.614)),
+    "BG/CNBD-k": CNBDFit.from_params(CNBDParams(2, 0.25, 2.2, 0.75, 2.2)),
+    "Pareto/NBD": ParetoNBDFit.from_params((0.5534, 10.5802, 0.6061, 11.6562)),
+    "NBD": NBDFit.from_params((0.385, 12.072)),
+}
 
 
 @pytest.fixture(scope="session")
@@ -142,3 +163,55 @@ class SimulateShop:
 @pytest.fixture(scope="session")
 def simulate_shop() -> SimulateShop:
     return SimulateShop()
+
+
+@pytest.fixture(scope="session")
+def sample_log() -> Transactions:
+    return read_transactions(load_cdnow_sample(), as_of=CDNOW_AS_OF)
+
+
+@pytest.fixture(scope="session")
+def sample_split(sample_log: Transactions) -> CalibrationHoldout:
+    return split_calibration_holdout(sample_log, calibration_end=CDNOW_ORIGIN, as_of=CDNOW_AS_OF)
+
+
+@pytest.fixture(scope="session")
+def sample_fit(sample_split: CalibrationHoldout) -> BGNBDFit:
+    return fit_bgnbd(sample_split.calibration)
+
+
+@pytest.fixture(scope="session")
+def cdnow_fits() -> dict[str, PurchaseFit]:
+    """A fit of each purchase model with parameters for CDNOW, without a covariance."""
+    return CDNOW_FITS
+
+
+@pytest.fixture(params=CDNOW_FITS)
+def every_fit(request: pytest.FixtureRequest) -> PurchaseFit:
+    """One after the other of `cdnow_fits`."""
+    return CDNOW_FITS[request.param]
+
+
+@dataclass(frozen=True, eq=False)
+class TwoKinds:
+    """Customers of two kinds, one of which is keen, and a fit that knows it."""
+
+    customers: CustomerSummary
+    fit: BGNBDFit
+
+    def of_kind(self, keen: float) -> CustomerSummary:
+        frame = self.customers.frame
+        return replace(self.customers, frame=frame[frame["keen"] == keen])
+
+    def fit_of_kind(self, keen: float) -> BGNBDFit:
+        """Give the fit without covariates that says of this kind what the fit says of it."""
+        own = self.fit.params_of(self.of_kind(keen))
+        return BGNBDFit.from_params(tuple(float(np.ravel(value)[0]) for value in own))
+
+
+@pytest.fixture(scope="session")
+def two_kinds(sample_split: CalibrationHoldout) -> TwoKinds:
+    frame = sample_split.calibration.frame
+    keen = (np.arange(len(frame)) % 2).astype(float)
+    customers = replace(sample_split.calibration, frame=frame.assign(keen=keen))
+    return TwoKinds(customers, fit_bgnbd(customers, purchase=["keen"]))

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from crm_analysis.value.scores import (
+    by_class,
     by_decile,
     coverage,
+    frequency_classes,
     log_scores,
     normalized_gini,
     point_scores,
@@ -64,6 +66,24 @@ def test_tenths_are_of_equal_size_and_ordered_by_expectation():
     table = by_decile(expected, expected)
     assert table["customers"].between(9, 10).all()
     assert table["expected"].is_monotonic_decreasing
+
+
+def test_classes_hold_all_who_bought_as_often_or_more_at_the_end():
+    classes = frequency_classes(ACTUAL, most=3)
+    assert list(classes) == ["0", "0", "1", "3+", "3+"]
+    assert list(classes.cat.categories) == ["0", "1", "2", "3+"]
+
+
+def test_means_by_class_have_the_limits_of_the_textbook():
+    actual = pd.Series([4, 6, 8, 5])
+    table = by_class(actual, actual / 2, frequency_classes(pd.Series([1, 1, 1, 0])))
+    assert list(table.index) == ["0", "1"]
+    assert table["expected"].tolist() == [2.5, 3.0]
+    half = 4.302653 * 2 / np.sqrt(3)  # Student's t with two degrees of freedom
+    assert table.loc["1", ["customers", "actual", "lower", "upper"]].tolist() == pytest.approx(
+        [3, 6, 6 - half, 6 + half]
+    )
+    assert table.loc["0", ["lower", "upper"]].isna().all()
 
 
 def outcomes(distribution: np.ndarray, counts: np.ndarray) -> pd.DataFrame:

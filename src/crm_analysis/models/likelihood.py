@@ -252,7 +252,7 @@ def _linear_algebra() -> ThreadpoolController:
 
 def _search(objective: Callable[[Floats], tuple[float, Floats]], start: Floats) -> _End:
     bounds = [(value - _REACH, value + _REACH) for value in start]
-    # The matrices here have half a dozen rows: threads only wait for each other, for most of the time on a busy machine.
+    # The matrices here have half a dozen rows: threads would mostly wait for each other.
     with _linear_algebra().limit(limits=1, user_api="blas"):
         found = optimize.minimize(
             objective,

@@ -19,7 +19,8 @@ from crm_analysis.messages import _, count, day, number, percent
 from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, DAYS_PER_YEAR, Horizon, TimeUnit, horizon_in_units, units_per_year
-from crm_analysis.value.backtest import Backtest, backtest
+from crm_analysis.value.backtest import backtest
+from crm_analysis.value.backtest_result import Backtest
 from crm_analysis.value.candidates import FOR_AN_EXTRACT, FOR_AN_OPEN_SHOP, fit_candidate
 from crm_analysis.value.interval import Interval
 from crm_analysis.value.known_share import orders_of_known_customers

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from crm_analysis.models.histories import Floats
 
@@ -75,6 +76,37 @@ def by_decile(actual: pd.Series, expected: pd.Series) -> pd.DataFrame:
     decile = pd.Series(np.arange(len(ranked)) * 10 // len(ranked) + 1, index=ranked, name="decile")
     table = pd.DataFrame({"actual": actual, "expected": expected, "decile": decile}).groupby("decile")
     return table.mean().assign(customers=table.size())[["customers", "actual", "expected"]]
+
+
+def by_class(actual: pd.Series, expected: pd.Series, classes: pd.Series) -> pd.DataFrame:
+    """Mean actual and expected purchases by class of customers, and how sure the actual means are.
+
+    Parameters
+    ----------
+    actual, expected : Series, indexed alike
+        Purchases of each customer.
+    classes : Series of an ordered categorical, indexed alike
+        Class of each customer.
+
+    Returns
+    -------
+    DataFrame, indexed by class; those without customers are left out
+        customers; mean actual and expected purchases; lower and upper 95% limits of the actual mean, missing for a
+        class of one.
+    """
+    groups = pd.DataFrame({"actual": actual, "expected": expected}).groupby(classes, observed=True)
+    size, means = groups.size(), groups.mean()
+    # The mean of a count needs no normal customers, only enough of them; small classes get a wide interval.
+    half = stdtrit(np.maximum(size - 1, 1), 0.975) * groups["actual"].std() / np.sqrt(size)
+    table = means.assign(customers=size, lower=(means["actual"] - half).clip(lower=0), upper=means["actual"] + half)
+    return table[["customers", "actual", "lower", "upper", "expected"]]
+
+
+def frequency_classes(frequency: pd.Series, *, most: int = 7) -> pd.Series:
+    """Class of each customer by repeat purchases: "0", "1", ... and "7+" of all who bought as often or more."""
+    names = [*(str(n) for n in range(most)), f"{most}+"]
+    classes = pd.Categorical.from_codes(np.minimum(frequency, most), categories=pd.Index(names), ordered=True)
+    return pd.Series(classes, index=frequency.index, name="repeat_purchases")
 
 
 def log_scores(probabilities: pd.DataFrame) -> pd.Series:

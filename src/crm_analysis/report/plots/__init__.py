@@ -1,6 +1,7 @@
-"""Figures for notebooks and slides: each takes a ready frame of `value.diagnostics` and an Axes, and returns the Axes.
+"""Figures for notebooks and slides: each takes a ready frame and an Axes, and returns the Axes.
 
-They look like the figures of the book and share their drawing where the book has the same figure.
+The frames of `proof` and `timing` are those of `value.evidence`, the frames of `beliefs` those of `value.beliefs`. The
+figures look like those of the book and share their drawing where the book has the same one.
 """
 
 from crm_analysis.report.plots.beliefs import (

@@ -16,7 +16,7 @@ from crm_analysis.report.pieces import Alert, Alerts, Figure, Glossary, Headline
 from crm_analysis.report.stories.wording import horizon_words, purchase_model_words, tenth_words, terms_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.concentration import Concentration, value_by_history, value_concentration
-from crm_analysis.value.diagnostics import spend_classes
+from crm_analysis.value.evidence import spend_classes
 from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.period import PeriodValuation, value_period
 

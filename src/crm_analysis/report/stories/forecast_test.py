@@ -10,7 +10,7 @@ from crm_analysis.report.figures.style import MIDDLE
 from crm_analysis.report.pieces import Figure
 from crm_analysis.report.stories.wording import tenth_words
 from crm_analysis.report.tables import Column, Table
-from crm_analysis.value.backtest import Backtest
+from crm_analysis.value.backtest_result import Backtest
 
 
 def frequency_figure(proof: Backtest) -> Figure:
