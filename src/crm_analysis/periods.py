@@ -39,12 +39,18 @@ def annual_to_continuous(annual_rate: float, unit: str) -> float:
     Parameters
     ----------
     annual_rate : float
-        Effective rate a year, as a fraction (0.10 is ten percent), > -1.
+        Effective rate a year, as a fraction (0.10 is ten percent), >= 0 and finite.
     unit : str
         "day", "week" or "month".
+
+    Raises
+    ------
+    SettingsError
+        When the rate is out of range. Under a rate below zero the far future would outweigh the near one, and all of it
+        would be worth infinitely much.
     """
-    if not annual_rate > -1:
-        raise SettingsError(f"annual rate is {annual_rate}; give a fraction such as 0.10, above -1.")
+    if not 0 <= annual_rate < math.inf:
+        raise SettingsError(f"annual rate is {annual_rate}; give a fraction of 0 or more, such as 0.10 for 10%.")
     return math.log1p(annual_rate) / units_per_year(unit)
 
 

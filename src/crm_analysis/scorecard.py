@@ -142,6 +142,7 @@ def build_scorecard(
     expected_interval: Interval,
     active_days: int,
     targets: Mapping[str, float] | None = None,
+    fitted_anew: bool = True,
 ) -> Scorecard:
     """Compute thirteen months of every indicator.
 
@@ -159,6 +160,8 @@ def build_scorecard(
         What counts as active.
     targets : mapping, optional
         Indicator key to value.
+    fitted_anew : bool
+        Whether the purchase model is fitted to each month, as in `equity_history`.
 
     Raises
     ------
@@ -178,7 +181,7 @@ def build_scorecard(
     activity = monthly_activity(transactions).reindex(index)
     history[["new_customers", "orders", "revenue"]] = activity[["new_customers", "orders", "revenue"]]
     history["order_value"] = history["revenue"] / history["orders"].where(history["orders"] > 0)
-    earlier = equity_history(transactions, dates=dates[:-1], like=values)
+    earlier = equity_history(transactions, dates=dates[:-1], like=values, fitted_anew=fitted_anew)
     # A month whose log was too short for a sound fit has no equity to compare with.
     history["equity"] = [*earlier["equity"].where(earlier["sound"]), values.total]
     calendar = [str(period.shift(-back)) for back in reversed(range(MONTHS_SHOWN))]

@@ -146,6 +146,7 @@ class ForecastSettings(_Part):
     time_unit: TimeUnit = "week"
     holdout: HorizonText = "39 weeks"
     growth: Annotated[float, Field(gt=-1, lt=10)] = 0.0
+    purchase_fit: str | None = None
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
     seed: Annotated[int, Field(ge=0)] = 0
     interval: Annotated[float, Field(gt=0.5, lt=1)] = 0.95

@@ -58,6 +58,18 @@ def test_monetary_count_is_zero_without_spend():
     assert CustomerSummary(frame().drop(columns="monetary_value"), "week").monetary_count.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("counts", [[-3, 0], [0.5, 0], [99, 0], [0, 0], [1, 1], [float("nan"), 0]])
+def test_a_count_of_paid_purchases_that_cannot_be_is_refused(counts):
+    """At least one behind a mean, none more than there are repeat purchases, and whole."""
+    with pytest.raises(DataError, match="monetary_count is not a count"):
+        CustomerSummary(frame(monetary_count=counts), "week")
+
+
+def test_a_count_of_paid_purchases_in_words_is_refused():
+    with pytest.raises(DataError, match="column 'monetary_count': not a number"):
+        CustomerSummary(frame(monetary_count=["one", "none"]), "week")
+
+
 def test_recency_may_exceed_T_by_rounding():
     assert len(CustomerSummary(frame(recency=[40.0 + 1e-12, 0.0]), "week")) == 2
 

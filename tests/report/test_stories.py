@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from crm_analysis.errors import EstimationWarning
+from crm_analysis.models.bgnbd import BGNBDFit
 from crm_analysis.report.contents import CHAPTERS
 from crm_analysis.report.notebooks import notebook_parameters
 from crm_analysis.report.pieces import Piece
@@ -156,3 +157,12 @@ def test_rates_are_written_as_they_were_set(odd):
 
 def test_free_lines_are_lines_not_orders(odd):
     assert "Rows with an amount of €0.00: 50. They count for the timing of purchases" in odd["overview"]
+
+
+def test_a_fit_that_was_given_stands_behind_the_book_as_it_is(tell, tmp_path):
+    file = tmp_path / "fit.json"
+    file.write_text(BGNBDFit.from_params((0.7, 8.0, 0.7, 2.5), time_unit="week").to_json())
+    texts = tell(None, ("[forecast]", f"[forecast]\npurchase_fit = '{file}'"))
+    assert "BG/NBD with the parameters it was given" in texts["customer_value"]
+    assert "the purchase model, as it was given" in texts["customer_equity"]
+    assert "not known" in texts["customer_equity"]

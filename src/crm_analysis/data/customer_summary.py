@@ -61,14 +61,15 @@ class CustomerSummary:
         frame = self.frame.set_index("customer_id") if "customer_id" in self.frame.columns else self.frame.copy()
         refuse(_missing_columns(frame))
         frame = frame.rename_axis(index="customer_id")
-        numbers = [name for name in (*REQUIRED, "monetary_value") if name in frame.columns]
+        numbers = [name for name in (*REQUIRED, "monetary_value", "monetary_count") if name in frame.columns]
         refuse(_not_numbers(frame, numbers))
         frame = frame.astype(dict.fromkeys(numbers, "float64"))
         if "monetary_value" in frame.columns:
             no_repeat = (frame["frequency"] == 0) & (frame["monetary_value"] == 0)
             frame["monetary_value"] = frame["monetary_value"].mask(no_repeat)
         refuse(_broken_rows(frame))
-        object.__setattr__(self, "frame", frame.astype({"frequency": "int64"}))
+        counts = [name for name in ("frequency", "monetary_count") if name in frame.columns]
+        object.__setattr__(self, "frame", frame.astype(dict.fromkeys(counts, "int64")))
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -119,6 +120,8 @@ def _broken_rows(frame: pd.DataFrame) -> Iterator[Violation]:
     unknown = ~(np.isfinite(x) & np.isfinite(t_x) & np.isfinite(T))
     fraction = np.isfinite(x) & (x % 1 != 0)
     worthless = monetary_value.notna() & ~((monetary_value > 0) & np.isfinite(monetary_value))
+    monetary_count = frame.get("monetary_count", x.where(monetary_value.notna(), 0))
+    possible = (monetary_count % 1 == 0) & (monetary_count <= x) & (monetary_count >= monetary_value.notna())
 
     def rule(words: str, broken: pd.Series, columns: list[str], fix: str) -> Iterator[Violation]:
         if broken.any():
@@ -157,3 +160,10 @@ def _broken_rows(frame: pd.DataFrame) -> Iterator[Violation]:
         ["frequency", "monetary_value"],
         "take the mean over repeat purchases with positive spend; leave it missing where there is none.",
     )
+    if "monetary_count" in frame.columns:
+        yield from rule(
+            "monetary_count is not a count of repeat purchases",
+            ~possible,
+            ["frequency", "monetary_value", "monetary_count"],
+            "count the repeat purchases behind monetary_value: from 1, where there is one, to the frequency.",
+        )

@@ -26,11 +26,13 @@ from crm_analysis.models.histories import Floats, distinct_rows
 from crm_analysis.models.likelihood import maximize_likelihood
 from crm_analysis.models.mbgnbd import MBGNBDFit
 from crm_analysis.models.pareto_nbd import ParetoNBDFit
-from crm_analysis.periods import TimeUnit, check_time_unit
+from crm_analysis.periods import TimeUnit, check_time_unit, units_per_year
 
 # An estimate from which the log-likelihood can rise by less than this is a maximum: it is within a seventh of a
 # standard error of the best value in every direction.
 _MAXIMUM = 0.01
+# Few purchase logs are longer.
+_PLAUSIBLE_YEARS = 10.0
 # Beyond it the chains of a sampler tell different stories (Gelman et al. 2013, Bayesian Data Analysis, section 11.4).
 _LARGEST_R_HAT = 1.05
 
@@ -55,6 +57,7 @@ class _Counterpart:
 
 _HISTORY = ("frequency", "recency", "T")
 _SPEND = ("frequency", "monetary_value")
+_BY_THE_CALENDAR = (BGNBDFit.model_name, MBGNBDFit.model_name, ParetoNBDFit.model_name)
 
 _LIFETIMES = {
     "BetaGeoFitter": _Counterpart(BGNBDFit, _HISTORY, "beta_geometric_nbd_model"),
@@ -103,7 +106,7 @@ def from_lifetimes(fitter: Any, *, time_unit: TimeUnit = "week") -> Fit:
     Warns
     -----
     EstimationWarning
-        When the fitter stopped short of the maximum, or the maximum lies on a ridge.
+        When the fitter stopped short of the maximum, the maximum lies on a ridge, or T would be longer than ten years.
 
     Examples
     --------
@@ -125,8 +128,9 @@ def from_lifetimes(fitter: Any, *, time_unit: TimeUnit = "week") -> Fit:
         return replace(fit, advice=(_no_data(), *penalised))
     columns, counts = data
     fit = _with_likelihood(fit, columns, counts)
+    doubts = _doubt_about_the_unit(fit, columns)
     if penalised:
-        return replace(fit, advice=penalised)
+        return replace(fit, advice=(*doubts, *penalised))
 
     maximum = maximize_likelihood(
         lambda params: fit.log_likelihood_and_score(fit.params_type(*params), *columns),
@@ -142,12 +146,12 @@ def from_lifetimes(fitter: Any, *, time_unit: TimeUnit = "week") -> Fit:
             rise=number(rise),
         )
         warn_of_doubt(doubt)
-        return replace(fit, converged=False, advice=(doubt,))
+        return replace(fit, converged=False, advice=(*doubts, doubt))
     return replace(
         fit,
         covariance=pd.DataFrame(maximum.covariance, index=fit.names(), columns=fit.names()),
         converged=maximum.converged,
-        advice=maximum.advice,
+        advice=(*doubts, *maximum.advice),
     )
 
 
@@ -251,7 +255,7 @@ def from_pymc_marketing(model: Any, *, time_unit: TimeUnit = "week") -> Fit:
     Warns
     -----
     EstimationWarning
-        When the chains of the sampler disagree.
+        When the chains of the sampler disagree, or T would be longer than ten years.
     """
     counterpart = _counterpart(model, _PYMC_MARKETING, "PyMC-Marketing")
     used = [name for kind in ("purchase", "dropout") for name in getattr(model, f"{kind}_covariate_cols", [])]
@@ -269,8 +273,9 @@ def from_pymc_marketing(model: Any, *, time_unit: TimeUnit = "week") -> Fit:
     params = np.exp(logs.mean(axis=(1, 2)))
     fit = _of_params(counterpart, params, time_unit)
     data = _data(model, counterpart.columns)
+    doubts: tuple[str, ...] = ()
     if data is not None:
-        fit = _with_likelihood(fit, *data)
+        fit, doubts = _with_likelihood(fit, *data), _doubt_about_the_unit(fit, data[0])
     if logs[0].size == 1:
         advice = [
             _(
@@ -295,7 +300,7 @@ def from_pymc_marketing(model: Any, *, time_unit: TimeUnit = "week") -> Fit:
             )
             warn_of_doubt(doubt)
             fit, advice = replace(fit, converged=False), [*advice, doubt]
-    return replace(fit, advice=(*advice, *(() if data is not None else (_no_data(),))))
+    return replace(fit, advice=(*doubts, *advice, *(() if data is not None else (_no_data(),))))
 
 
 def _r_hat(chains: Floats) -> float:
@@ -337,6 +342,25 @@ def _data(
     columns = [frame[name].to_numpy(dtype=np.float64) for name in needed]
     rows = distinct_rows(*columns[: len(names)], weights=None if weights is None else columns[-1])
     return rows.columns, rows.counts
+
+
+def _doubt_about_the_unit(fit: Fit, columns: tuple[Floats, ...]) -> tuple[str, ...]:
+    """Warn where customers would have been watched for very long: then the unit is not the one that was said."""
+    if fit.model_name not in _BY_THE_CALENDAR:
+        return ()
+    longest = float(columns[_HISTORY.index("T")].max())
+    years = longest / units_per_year(fit.time_unit)
+    if years <= _PLAUSIBLE_YEARS:
+        return ()
+    doubt = _(
+        "T goes up to {length} and is taken as {unit}s, which is {years} years; say time_unit where the model was "
+        "fitted to another unit.",
+        length=number(longest, 0),
+        unit=fit.time_unit,
+        years=number(years, 0),
+    )
+    warn_of_doubt(doubt)
+    return (doubt,)
 
 
 def _with_likelihood(fit: Fit, columns: tuple[Floats, ...], counts: Floats) -> Fit:

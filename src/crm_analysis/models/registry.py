@@ -1,5 +1,6 @@
 """The purchase models by name: how to fit each to a summary alone, and what a saved valuation may hold."""
 
+import json
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -39,9 +40,13 @@ def fitter(model_name: str) -> Callable[[CustomerSummary], PurchaseFit]:
     return _look_up(model_name, FITTERS)
 
 
-def purchase_fit_from_json(model_name: str, text: str) -> PurchaseFit:
-    """Read a saved fit of the named purchase model."""
-    return _look_up(model_name, _FIT_TYPES).from_json(text)
+def purchase_fit_from_json(text: str) -> PurchaseFit:
+    """Read a fit of any purchase model that `to_json` wrote; raise `SettingsError` for anything else."""
+    try:
+        model_name = json.loads(text)["model"]
+    except (ValueError, TypeError, LookupError):
+        raise SettingsError("this text holds no purchase fit; write one with its to_json method.") from None
+    return _look_up(str(model_name), _FIT_TYPES).from_json(text)
 
 
 def _look_up(model_name: str, known: dict[str, Kind]) -> Kind:

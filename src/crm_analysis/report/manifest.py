@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from crm_analysis.errors import DataError
+from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import _, count, day, month_of, number, rate
 from crm_analysis.periods import Month
 from crm_analysis.report.chapter import Memory
@@ -32,8 +32,8 @@ def settings_told(settings: Settings) -> dict[str, Any]:
         "report": {"reports", "processed", "notebooks"},
     }
     told = settings.model_dump(mode="json", exclude=hidden)
-    source = told["sources"]["transactions"]
-    source["path"] = source["path"] and Path(source["path"]).name
+    for part, key in ((told["sources"]["transactions"], "path"), (told["forecast"], "purchase_fit")):
+        part[key] = part[key] and Path(part[key]).name
     return told
 
 
@@ -45,7 +45,9 @@ def input_hashes(settings: Settings, month: Month, parameters: Mapping[str, Any]
     DataError
         When the log is not where the settings say.
     """
-    return {
+    given = settings.forecast.purchase_fit
+    fit = {} if given is None else {"purchase_fit": _file_hash(settings.path(given), "forecast.purchase_fit")}
+    return fit | {
         "transactions": _data_hash(settings),
         "settings": _text_hash(settings_told(settings)),
         "parameters": _text_hash((str(month), sorted(parameters.items()))),
@@ -152,6 +154,12 @@ def _data_hash(settings: Settings) -> str:
             f"{source.path}: there is no such file.\n"
             "To fix: put the log there, or name it in crm.toml under [sources.transactions]."
         )
+    return file_hash(file)
+
+
+def _file_hash(file: Path, key: str) -> str:
+    if not file.is_file():
+        raise SettingsError(f"{key}: there is no file {file.name}.")
     return file_hash(file)
 
 

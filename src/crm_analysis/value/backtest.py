@@ -17,14 +17,15 @@ from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.order_clock import OrderClock
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import CalibrationHoldout, split_calibration_holdout
-from crm_analysis.errors import DataError, EstimationWarning
+from crm_analysis.errors import DataError, EstimationWarning, SettingsError
 from crm_analysis.models.bgnbd import BGNBDFit
 from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
 from crm_analysis.value.backtest_result import Backtest
-from crm_analysis.value.candidates import fit_candidate
+from crm_analysis.value.candidates import Candidate, fit_candidate, named
+from crm_analysis.value.draws import doubts, drawn_fits
 from crm_analysis.value.interval import INDIVIDUALS, Interval
 from crm_analysis.value.level import at_level, level_of
 from crm_analysis.value.naive_rules import NAIVE_RULES, KnownPast, NaiveRule
@@ -48,7 +49,7 @@ def backtest(
     *,
     origins: Sequence[Day],
     horizon: Horizon,
-    models: Sequence[str] = (BGNBDFit.model_name,),
+    models: Sequence[Candidate] = (BGNBDFit.model_name,),
     baselines: Mapping[str, NaiveRule] | None = None,
     clock: OrderClock | None = None,
     keep_first: bool = False,
@@ -66,8 +67,10 @@ def backtest(
         Last days of calibration, one or several (rolling); held-out times may overlap.
     horizon : float or str
         Length of the held-out time: a number in `time_unit`, or text such as "39 weeks".
-    models : sequence of str
-        Names of purchase models, the preferred one first: another takes its place only if it is clearly better.
+    models : sequence of str or PurchaseFit
+        The preferred one first: another takes its place only if it is clearly better. A name is a purchase model and is
+        fitted to each origin; a fit, of another package perhaps, is taken as it is, and its test is fair only if it was
+        fitted to what came before the origin.
     baselines : mapping of str to rule, optional
         Naive rules; those of `naive_rules.NAIVE_RULES` when not given.
     clock : OrderClock, optional
@@ -99,13 +102,12 @@ def backtest(
     log = read_transactions(transactions)
     rules = NAIVE_RULES if baselines is None else baselines
     days = sorted(to_day(origin, "origin") for origin in origins)
-    tests = [
-        _test(log, origin, horizon, models, rules, clock, time_unit, is_last=origin == days[-1]) for origin in days
-    ]
-    if not tests or not models:
-        raise DataError("backtest: no origin and no model given, so there is nothing to test.")
-    comparison = _comparison(tests, models)
-    chosen = models[0] if keep_first else _chosen(comparison)
+    candidates = named(models)
+    if not days or not candidates:
+        raise SettingsError("backtest: no origin or no model given, so there is nothing to test.")
+    tests = [_test(log, origin, horizon, candidates, rules, clock, time_unit) for origin in days]
+    comparison = _comparison(tests, list(candidates))
+    chosen = next(iter(candidates)) if keep_first else _chosen(comparison)
     last = tests[-1]
     fit, split, expected = last.fits[chosen], last.split, last.expected[chosen]
     classes = frequency_classes(split.calibration.frame["frequency"])
@@ -121,7 +123,7 @@ def backtest(
         by_cohort=_by_cohort(split, expected),
         tracking=_tracking(log, fit, split, futures),
         probability_transform=probability_transform(last.outcomes[chosen]),
-        interval=Interval.of_draws(futures.sum(axis=1), level=0.95, contains=(*fit.sources_of_doubt, INDIVIDUALS)),
+        interval=Interval.of_draws(futures.sum(axis=1), level=0.95, contains=(*doubts(fit), INDIVIDUALS)),
         horizon=split.holdout_length,
         time_unit=time_unit,
         model_name=chosen,
@@ -147,23 +149,20 @@ def _test(
     log: Transactions,
     origin: date,
     horizon: Horizon,
-    models: Sequence[str],
+    candidates: Mapping[str, Candidate],
     rules: Mapping[str, NaiveRule],
     clock: OrderClock | None,
     time_unit: TimeUnit,
-    *,
-    is_last: bool,
 ) -> _Test:
     split = _split(log, origin, horizon, time_unit)
     actual, length = split.holdout["purchases"], split.holdout_length
     test = _Test(origin, split, {}, {}, {}, {})
-    for name in models:
+    for name, candidate in candidates.items():
         with warnings.catch_warnings():
             # Doubt about an earlier date stands in the table, not once for each model and date on the screen.
             warnings.simplefilter("ignore", EstimationWarning)
-            fit = fit_candidate(name, split.known, split.calibration, clock=clock)
-        if isinstance(fit, ClockedFit) and is_last:
-            # The level costs five fits; it is taken where closer tables, interval and verdict are.
+            fit = fit_candidate(candidate, split.known, split.calibration, clock=clock)
+        if isinstance(fit, ClockedFit) and fit is not candidate:
             level = level_of(split.known, split.calibration, fit)
             fit = at_level(fit, split.calibration, level, horizon=length)
         test.fits[name] = fit
@@ -271,8 +270,8 @@ def _futures(
     codes, number_of_groups = groups.cat.codes.to_numpy(), len(groups.cat.categories)
     rng = np.random.default_rng(seed + 1)
     by_week, by_group = [], []
-    for params in fit.draws(draws, seed).itertuples(index=False):
-        future = fit.with_coefficients(params).simulate_future(split.calibration, horizon=split.holdout_length, rng=rng)
+    for one in drawn_fits(fit, draws, seed):
+        future = one.simulate_future(split.calibration, horizon=split.holdout_length, rng=rng)
         by_week.append(np.histogram(future["time"], bins=edges)[0])
         by_group.append(np.bincount(codes[future["customer"].to_numpy()], minlength=number_of_groups))
     return np.array(by_week, dtype=np.float64), np.array(by_group, dtype=np.float64)

@@ -21,6 +21,7 @@ from crm_analysis.models.fit import Params
 from crm_analysis.models.histories import Floats, distinct_rows
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, horizon_in_units
+from crm_analysis.value.draws import drawn_fits, knows_its_doubt
 from crm_analysis.value.frames import named, of_fit
 
 _RATE_CLASSES, _RATES_SHOWN = 25, 0.99
@@ -303,17 +304,17 @@ def _customers_like(
     if fit.effects:
         _require_one(like)
         assert like is not None
-        own = like.frame.iloc[np.zeros(len(frame), dtype=int)].set_axis(frame.index)
+        spend = like.frame.columns.intersection(["monetary_value", "monetary_count"])  # of that one's own history
+        own = like.frame.drop(columns=spend).iloc[np.zeros(len(frame), dtype=int)].set_axis(frame.index)
         frame = own.assign(frequency=frame["frequency"], recency=frame["recency"], T=frame["T"])
     return CustomerSummary(frame, fit.time_unit)
 
 
 def _limits(fit: PurchaseFit, function: Callable[[PurchaseFit], Floats], draws: int, seed: int) -> tuple[Any, Any]:
     """95% limits of a function of the fit over draws of its parameters; missing where there is nothing to draw from."""
-    if draws == 0 or fit.covariance.isna().to_numpy().any():
+    if draws == 0 or not knows_its_doubt(fit):
         return np.nan, np.nan
-    drawn = fit.draws(draws, seed).itertuples(index=False)
-    lower, upper = np.quantile([function(fit.with_coefficients(values)) for values in drawn], [0.025, 0.975], axis=0)
+    lower, upper = np.quantile([function(one) for one in drawn_fits(fit, draws, seed)], [0.025, 0.975], axis=0)
     return lower, upper
 
 

@@ -1,5 +1,9 @@
-"""The models a forecast chooses from: each fitted to what was known on a day, summary and log alike."""
+"""The models a forecast chooses from: each fitted to what was known on a day, summary and log alike.
 
+A candidate is a model's name, or a fit that somebody made elsewhere; that one is used as it is.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 
 from crm_analysis.data.order_clock import OrderClock, order_clock, with_gaps
@@ -20,6 +24,33 @@ FOR_AN_EXTRACT = (BGNBDFit.model_name, MBGNBDFit.model_name, ParetoNBDFit.model_
 FOR_AN_OPEN_SHOP = (ClockedFit.model_name, BGNBDFit.model_name, ParetoNBDFit.model_name)
 
 
+Candidate = str | PurchaseFit
+
+
+def named(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    """Name candidates: a model by itself, a fit by its model and that it was given.
+
+    Raises
+    ------
+    SettingsError
+        When one is neither, or two have one name.
+    """
+    if isinstance(candidates, (str, PurchaseFit)):
+        raise SettingsError("models is a single one; give a list, such as ['BG/NBD'].")
+    by_name: dict[str, Candidate] = {}
+    for candidate in candidates:
+        if not isinstance(candidate, (str, PurchaseFit)):
+            raise SettingsError(
+                f"models holds a {type(candidate).__name__}; give names of purchase models, or purchase fits (a fit of "
+                "another package by from_lifetimes or from_pymc_marketing)."
+            )
+        name = candidate if isinstance(candidate, str) else f"{candidate.model_name} as given"
+        if name in by_name:
+            raise SettingsError(f"models holds {name!r} twice; give each model, and one fit of a model, once.")
+        by_name[name] = candidate
+    return by_name
+
+
 def refit(like: PurchaseFit, log: Transactions, customers: CustomerSummary) -> PurchaseFit:
     """Fit the model of `like` to what was known on another date.
 
@@ -34,14 +65,14 @@ def refit(like: PurchaseFit, log: Transactions, customers: CustomerSummary) -> P
 
 
 def fit_candidate(
-    model_name: str, log: Transactions, customers: CustomerSummary, *, clock: OrderClock | None = None
+    candidate: Candidate, log: Transactions, customers: CustomerSummary, *, clock: OrderClock | None = None
 ) -> PurchaseFit:
-    """Fit the named model to what was known on the as-of date of the summary.
+    """Fit the candidate to what was known on the as-of date of the summary; return a fit that was given as it is.
 
     Parameters
     ----------
-    model_name : str
-        As in `models.registry`, or that of `ClockedFit`.
+    candidate : str or PurchaseFit
+        A name as in `models.registry`, or that of `ClockedFit`; or a fit.
     log : Transactions
         What came after the as-of date is not seen.
     customers : CustomerSummary
@@ -49,11 +80,13 @@ def fit_candidate(
     clock : OrderClock, optional
         For the model in the shop's clock: another clock than that read off the log so far.
     """
+    if isinstance(candidate, PurchaseFit):
+        return candidate
     if customers.as_of is None:
         raise SettingsError("a candidate is fitted as of a date; the summary has none.")
-    if model_name == ClockedFit.model_name:
+    if candidate == ClockedFit.model_name:
         clock = clock or order_clock(log, as_of=customers.as_of, time_unit=customers.time_unit)
         return fit_clocked(with_gaps(log, customers, clock), clock)
-    if model_name in (CNBDFit.model_name, ModifiedCNBDFit.model_name):
+    if candidate in (CNBDFit.model_name, ModifiedCNBDFit.model_name):
         customers = summarize_customers(log, as_of=customers.as_of, time_unit=customers.time_unit, gaps=True)
-    return fitter(model_name)(customers)
+    return fitter(candidate)(customers)

@@ -23,6 +23,7 @@ from crm_analysis.models.histories import Floats
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon, units_per_year
 from crm_analysis.value.candidates import refit
+from crm_analysis.value.draws import doubts, drawn_fits
 from crm_analysis.value.interval import INDIVIDUALS, Interval
 from crm_analysis.value.lifetime_value import Assumptions, CustomerValues, Fits, lifetime_value
 
@@ -73,15 +74,16 @@ class CustomerEquity:
         return Interval.of_draws(
             self.draws["outcome"].to_numpy(),
             level=self.level,
-            contains=(*self.values.fits.purchases.sources_of_doubt, INDIVIDUALS),
+            contains=(*doubts(*self.values.fits), INDIVIDUALS),
         )
 
     @property
     def parameter_interval(self) -> Interval:
-        """Where the expected equity lies: parameters alone."""
-        return Interval.of_draws(
-            self.draws["expected"].to_numpy(), level=self.level, contains=self.values.fits.purchases.sources_of_doubt
-        )
+        """Where the expected equity lies: parameters alone; missing where a fit does not know their doubt."""
+        known = doubts(*self.values.fits)
+        if not known:
+            return Interval(np.nan, np.nan, self.level, ())
+        return Interval.of_draws(self.draws["expected"].to_numpy(), level=self.level, contains=known)
 
     def save(self, folder: str | Path) -> None:
         """Write the values (see `CustomerValues.save`), `draws.parquet` and `equity.json` to `folder`."""
@@ -130,19 +132,12 @@ def customer_equity(values: CustomerValues, *, draws: int = 1000, seed: int = 0,
     if not np.isfinite(current):
         undefined = pd.DataFrame({"expected": [current], "outcome": [current]})
         return CustomerEquity(values, current, undefined, level)
-    purchases = values.fits.purchases.draws(draws, seed)
-    spend = values.fits.spend.draws(draws, seed + 1)
+    drawn = zip(
+        drawn_fits(values.fits.purchases, draws, seed), drawn_fits(values.fits.spend, draws, seed + 1), strict=True
+    )
     rng = np.random.default_rng(seed + 2)
     base = _Base(values.fits.purchases, values.customers)
-    rows = []
-    for purchase_params, spend_params in zip(
-        purchases.itertuples(index=False), spend.itertuples(index=False), strict=True
-    ):
-        fits = Fits(
-            values.fits.purchases.with_coefficients(purchase_params),
-            values.fits.spend.with_coefficients(spend_params),
-        )
-        rows.append(_one_draw(fits, base, values.assumptions, rng))
+    rows = [_one_draw(Fits(purchases, spend), base, values.assumptions, rng) for purchases, spend in drawn]
     return CustomerEquity(values, current, pd.DataFrame(rows, columns=["expected", "outcome"]), level)
 
 
@@ -183,7 +178,9 @@ def _one_draw(fits: Fits, base: _Base, given: Assumptions, rng: np.random.Genera
     return expected, outcome
 
 
-def equity_history(transactions: Transactions, *, dates: Iterable[date], like: CustomerValues) -> pd.DataFrame:
+def equity_history(
+    transactions: Transactions, *, dates: Iterable[date], like: CustomerValues, fitted_anew: bool = True
+) -> pd.DataFrame:
     """Value the base on several dates, each with the log as it stood then and the models fitted anew.
 
     Parameters
@@ -195,6 +192,8 @@ def equity_history(transactions: Transactions, *, dates: Iterable[date], like: C
     like : CustomerValues
         The valuation to repeat: its purchase model (one in the shop's clock at the speed found now), its time unit and
         its assumptions.
+    fitted_anew : bool
+        False to keep the purchase fit of `like` on all dates, as for one whose parameters were given.
 
     Returns
     -------
@@ -211,7 +210,8 @@ def equity_history(transactions: Transactions, *, dates: Iterable[date], like: C
             with warnings.catch_warnings():
                 # Doubt about an earlier month is told in the frame, not once a month on the screen.
                 warnings.simplefilter("ignore", EstimationWarning)
-                fits = Fits(refit(like.fits.purchases, log, customers), fit_gamma_gamma(customers))
+                purchases = refit(like.fits.purchases, log, customers) if fitted_anew else like.fits.purchases
+                fits = Fits(purchases, fit_gamma_gamma(customers))
         except DataError:  # too young a base to learn from
             rows[as_of] = (len(customers), np.nan, False)
             continue

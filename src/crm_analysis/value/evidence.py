@@ -22,6 +22,7 @@ from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT
 from crm_analysis.value.backtest_result import Backtest
+from crm_analysis.value.draws import drawn_fits
 from crm_analysis.value.frames import named, of_fit
 from crm_analysis.value.scores import by_class, frequency_classes
 
@@ -249,7 +250,7 @@ def purchase_gaps(
     if fit is None:
         return named(frame, time_unit=customers.time_unit)
     rng = np.random.default_rng(seed + 1)
-    simulated = np.array([shares(_simulated_gaps(one, customers, rng)) for one in _drawn(fit, draws, seed)])
+    simulated = np.array([shares(_simulated_gaps(one, customers, rng)) for one in drawn_fits(fit, draws, seed)])
     # Few draws tell a standard deviation better than the ends of a distribution.
     reach = 1.96 * simulated.std(axis=0, ddof=1)
     frame["expected"] = simulated.mean(axis=0)
@@ -305,13 +306,6 @@ def _holdout_by(fit: PurchaseFit, split: CalibrationHoldout, classes: pd.Series)
     expected = fit.expected_purchases(split.calibration, horizon=split.holdout_length)
     frame = by_class(split.holdout["purchases"], expected, classes)
     return of_fit(fit, frame.set_axis(frame.index.astype(str)))
-
-
-def _drawn(fit: PurchaseFit, draws: int, seed: int) -> list[PurchaseFit]:
-    """Return the fit with as many draws of its parameters; the fit itself each time where it has no covariance."""
-    if fit.covariance.isna().to_numpy().any():
-        return [fit] * draws
-    return [fit.with_coefficients(values) for values in fit.draws(draws, seed).itertuples(index=False)]
 
 
 def _simulated_gaps(fit: PurchaseFit, customers: CustomerSummary, rng: np.random.Generator) -> Integers:

@@ -4,7 +4,7 @@ A log is either that of an open shop, with seasons, newcomers, and customers old
 customers who all joined at its beginning. The first is forecast in the clock of the shop, the second by the calendar.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, DAYS_PER_YEAR, Horizon, TimeUnit, horizon_in_units, units_per_year
 from crm_analysis.value.backtest import backtest
 from crm_analysis.value.backtest_result import Backtest
-from crm_analysis.value.candidates import FOR_AN_EXTRACT, FOR_AN_OPEN_SHOP, fit_candidate
+from crm_analysis.value.candidates import FOR_AN_EXTRACT, FOR_AN_OPEN_SHOP, Candidate, fit_candidate, named
 from crm_analysis.value.interval import Interval
 from crm_analysis.value.known_share import orders_of_known_customers
 from crm_analysis.value.level import VOLUME_ERROR, Level, at_level, level_of
@@ -87,7 +87,7 @@ def forecast_purchases(
     as_of: Day,
     horizon: Horizon,
     holdout: Horizon | None = None,
-    models: Sequence[str] | None = None,
+    models: Sequence[Candidate] | None = None,
     growth: float = 0.0,
     time_unit: TimeUnit = "week",
     annual_discount_rate: float | None = None,
@@ -107,9 +107,10 @@ def forecast_purchases(
     holdout : float or str, optional
         Last part of the log kept back for the proof, 55% of the log at most; when not given, the horizon or half of
         the log, whichever is shorter.
-    models : sequence of str, optional
-        Names of the purchase models to choose from, the preferred one first; the test on earlier dates chooses. When
-        not given, those of `candidates.FOR_AN_OPEN_SHOP` or, where hardly anybody joins any more, `FOR_AN_EXTRACT`.
+    models : sequence of str or PurchaseFit, optional
+        Purchase models to choose from by name, or fits to take as they are (see `backtest`), the preferred one first;
+        the test on earlier dates chooses. When not given, those of `candidates.FOR_AN_OPEN_SHOP` or, where hardly
+        anybody joins any more, `FOR_AN_EXTRACT`.
     growth : float
         Volume plan of an open shop: growth of what its present customers order in the years to come, as a fraction a
         year. Orders that only newcomers will add do not belong in it.
@@ -130,11 +131,14 @@ def forecast_purchases(
     length = horizon_in_units(horizon, time_unit, as_of)
     is_open = is_open_shop(log, as_of=as_of)
     clock = order_clock(log, as_of=as_of, time_unit=time_unit, growth=growth) if is_open else None
-    proof = _proof(log, customers, length, holdout, models, clock, draws, seed)
-    model = fit_candidate(proof.model_name, log, customers, clock=clock)
-    sentences = [_("{model}, fitted to the whole log.", model=model.model_name), proof.choice()]
+    candidates = named(models or (FOR_AN_EXTRACT if clock is None else FOR_AN_OPEN_SHOP))
+    proof = _proof(log, customers, length, holdout, candidates, clock, draws, seed)
+    chosen = candidates[proof.model_name]
+    model = fit_candidate(chosen, log, customers, clock=clock)
+    is_given = model is chosen
+    sentences = [_origin_words(model, is_given), proof.choice()]
     level, without_level = None, float(model.expected_purchases(customers, horizon=length).sum())
-    if isinstance(model, ClockedFit):
+    if isinstance(model, ClockedFit) and not is_given:
         level = level_of(log, customers, model)
         model = at_level(model, customers, level, horizon=length)
         sentences += _assumptions(model, customers, length, level, without_level)
@@ -171,6 +175,17 @@ def forecast_purchases(
         without_level=without_level,
         second_opinion=second_opinion,
     )
+
+
+def _origin_words(model: PurchaseFit, is_given: bool) -> str:
+    """Say where the parameters come from."""
+    if is_given:
+        return _(
+            "{model} with the parameters it was given, not fitted to this log; where they were learnt from its "
+            "held-out part too, the test flatters them.",
+            model=model.model_name,
+        )
+    return _("{model}, fitted to the whole log.", model=model.model_name)
 
 
 def _assumptions(
@@ -237,7 +252,7 @@ def _proof(
     customers: CustomerSummary,
     length: float,
     holdout: Horizon | None,
-    models: Sequence[str] | None,
+    candidates: Mapping[str, Candidate],
     clock: OrderClock | None,
     draws: int,
     seed: int,
@@ -257,15 +272,14 @@ def _proof(
         for turn in range(_ORIGINS)
         if turn == 0 or known - turn * days / 4 >= _SHORTEST_CALIBRATION * (known + days)
     ]
-    candidates = models or (FOR_AN_EXTRACT if clock is None else FOR_AN_OPEN_SHOP)
-    shop_first = clock is not None and candidates[0] == ClockedFit.model_name
+    shop_first = clock is not None and next(iter(candidates)) == ClockedFit.model_name
     young = shop_first and whole_log < _YEARS_TO_CHOOSE * units_per_year(unit)
     try:
         return backtest(
             log,
             origins=origins,
             horizon=days / DAYS_PER_UNIT[unit],
-            models=candidates,
+            models=list(candidates.values()),
             # A young shop's seasons are known from the one year alone, the held-out part of it included.
             clock=clock if young else None,
             keep_first=young,

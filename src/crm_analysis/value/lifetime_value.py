@@ -118,7 +118,7 @@ class CustomerValues:
         self.customers.frame.to_parquet(folder / "customers.parquet")
         content = {
             "assumptions": dataclasses.asdict(self.assumptions),
-            "purchases": {"model": self.fits.purchases.model_name, "fit": self.fits.purchases.to_json()},
+            "purchases": self.fits.purchases.to_json(),
             "spend": self.fits.spend.to_json(),
             "summary": {
                 "time_unit": self.customers.time_unit,
@@ -140,7 +140,7 @@ class CustomerValues:
         return cls(
             pd.read_parquet(folder / "values.parquet"),
             Fits(
-                purchase_fit_from_json(content["purchases"]["model"], content["purchases"]["fit"]),
+                purchase_fit_from_json(content["purchases"]),
                 GammaGammaFit.from_json(content["spend"]),
             ),
             CustomerSummary(
@@ -198,6 +198,9 @@ def lifetime_value(
     DERT the discounted expected residual transactions (Fader, Hardie & Lee 2005, JMR 42). A customer can be worth
     less than zero where serving costs more than the margin brings; such a value stays negative.
     """
+    for name, fit, kind in (("purchases", purchases, PurchaseFit), ("spend", spend, GammaGammaFit)):
+        if not isinstance(fit, kind):
+            raise SettingsError(f"{name} is a {type(fit).__name__}; give a {kind.__name__}.")
     if not 0 < margin <= 1:
         raise SettingsError(f"margin is {margin}; give a share of spend above 0 and at most 1.")
     costs = costs or Costs()

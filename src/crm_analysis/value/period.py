@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from crm_analysis.data.sources import Transactions
+from crm_analysis.errors import SettingsError
 from crm_analysis.models.gamma_gamma import SpendFrequencyCorrelation, fit_gamma_gamma, spend_frequency_correlation
+from crm_analysis.models.purchase_fit import PurchaseFit
+from crm_analysis.models.registry import purchase_fit_from_json
 from crm_analysis.settings import Settings
 from crm_analysis.value.forecast import Forecast, forecast_purchases
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
@@ -42,11 +46,13 @@ def value_period(transactions: Transactions, *, as_of: date, settings: Settings)
         Money, horizon, time unit, draws and seed of the company.
     """
     money, forecasting = settings.money, settings.forecast
+    given = forecasting.purchase_fit
     forecast = forecast_purchases(
         transactions,
         as_of=as_of,
         horizon=money.horizon,
         holdout=forecasting.holdout,
+        models=None if given is None else [_read_fit(settings.path(given))],
         growth=forecasting.growth,
         time_unit=forecasting.time_unit,
         annual_discount_rate=money.annual_discount_rate,
@@ -64,3 +70,12 @@ def value_period(transactions: Transactions, *, as_of: date, settings: Settings)
         costs=Costs(money.acquisition_cost, money.cost_per_order, money.cost_to_serve_per_year),
     )
     return PeriodValuation(forecast, values, spend_frequency_correlation(customers))
+
+
+def _read_fit(file: Path) -> PurchaseFit:
+    try:
+        return purchase_fit_from_json(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"forecast.purchase_fit: {file.name} cannot be read ({error}).") from None
+    except SettingsError as error:
+        raise SettingsError(f"forecast.purchase_fit: {file.name}: {error}") from None

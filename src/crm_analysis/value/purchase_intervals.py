@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.data.summaries import CustomerSummary
+from crm_analysis.errors import SettingsError
 from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon
+from crm_analysis.value.draws import doubts, drawn_fits, knows_its_doubt
 from crm_analysis.value.interval import INDIVIDUALS, Interval
 
 # Kinds of customers held at once; times 400 draws that is 64 MB.
@@ -32,7 +34,7 @@ def purchase_intervals(
     Parameters
     ----------
     fit : PurchaseFit
-        With a covariance.
+        Without a covariance, as some fits of other packages are, the parameters count as known.
     customers : CustomerSummary
         In the time unit of the fit.
     horizon : float or str
@@ -53,14 +55,14 @@ def purchase_intervals(
     Raises
     ------
     SettingsError
-        When the fit has no covariance.
+        When the fit has no covariance and `individuals` is False.
 
     Notes
     -----
     Customers of one history and one kind are computed once, and in blocks: memory does not grow with their number.
     """
     kinds, rows = fit.distinct(customers)
-    drawn = _drawn(fit, draws, seed)
+    drawn = _drawn(fit, draws, seed, individuals)
     rng = np.random.default_rng(seed + 1)
     ends = []
     for _here, block in _blocks(kinds):
@@ -91,7 +93,7 @@ def total_purchases_interval(
     -----
     The randomness in the total of more than 50,000 customers is that of a random 50,000, times the root of the ratio.
     """
-    drawn = _drawn(fit, draws, seed)
+    drawn = _drawn(fit, draws, seed, individuals)
     rng = np.random.default_rng(seed + 1)
     sample = np.sort(rng.permutation(len(customers))[:_SIMULATED])
     total, of_sample = np.zeros(draws), np.zeros(draws)
@@ -106,12 +108,17 @@ def total_purchases_interval(
         some = _part(customers, sample)
         made = np.array([len(one.simulate_future(some, horizon=horizon, rng=rng)) for one in drawn])
         total = total + (made - of_sample) * np.sqrt(len(customers) / len(sample))
-    contains = (*fit.sources_of_doubt, INDIVIDUALS) if individuals else fit.sources_of_doubt
+    contains = (*doubts(fit), INDIVIDUALS) if individuals else doubts(fit)
     return Interval.of_draws(total, level=level, contains=contains)
 
 
-def _drawn(fit: PurchaseFit, draws: int, seed: int) -> list[PurchaseFit]:
-    return [fit.with_coefficients(values) for values in fit.draws(draws, seed).itertuples(index=False)]
+def _drawn(fit: PurchaseFit, draws: int, seed: int, individuals: bool) -> list[PurchaseFit]:
+    if not (individuals or knows_its_doubt(fit)):
+        raise SettingsError(
+            f"this {fit.model_name} fit has no covariance, so its expectations have no interval; ask for "
+            "individuals=True."
+        )
+    return drawn_fits(fit, draws, seed)
 
 
 def _blocks(kinds: CustomerSummary) -> Iterator[tuple[slice, CustomerSummary]]:

@@ -37,6 +37,7 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
         expected_interval=equity.parameter_interval,
         active_days=chapter.settings.forecast.active_days,
         targets=chapter.settings.report.targets,
+        fitted_anew=chapter.settings.forecast.purchase_fit is None,
     )
     chapter.write("history", scorecard.history)
     chapter.write("scorecard", scorecard.table)
@@ -123,11 +124,21 @@ def history_figure(
             level=percent(equity.level, 0),
         ),
         drawing=equity_history(history, name=name, label=finding, currency=chapter.currency),
-        note=_(
-            "Each month is valued with the log as it stood then, the models fitted anew, the assumptions those of "
-            "today. Intervals contain {contains}.",
-            contains=contents_words(equity),
+        note=" ".join(
+            [_how_months_are_valued(chapter), _("Intervals contain {contains}.", contains=contents_words(equity))]
         ),
+    )
+
+
+def _how_months_are_valued(chapter: Chapter) -> str:
+    if chapter.settings.forecast.purchase_fit is None:
+        return _(
+            "Each month is valued with the log as it stood then, the models fitted anew, the assumptions those of "
+            "today."
+        )
+    return _(
+        "Each month is valued with the log as it stood then; the purchase model, as it was given, and the assumptions "
+        "are those of today."
     )
 
 

@@ -24,6 +24,8 @@ def contents_words(interval: Interval) -> str:
         "level and volume of the shop": _("the doubt about the level and the volume of the shop"),
         "individual randomness": _("the chance in what each customer does"),
     }
+    if not interval.contains:
+        return _("not known")
     *first, last = (names.get(part, part) for part in interval.contains)
     return _("{first} and {last}", first=", ".join(first), last=last) if first else last
 
