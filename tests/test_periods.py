@@ -42,7 +42,7 @@ def test_a_number_is_taken_in_the_unit():
     assert horizon_in_units(52, "week") == 52
 
 
-@pytest.mark.parametrize("wrong", ["two years", "24", "", 0, -3, "0 days", float("nan")])
+@pytest.mark.parametrize("wrong", ["two years", "24", "", 0, -3, "0 days", float("nan"), None, [52]])
 def test_a_horizon_that_is_no_length_is_refused(wrong):
     with pytest.raises(SettingsError, match="horizon is"):
         horizon_in_units(wrong, "week")

@@ -81,7 +81,10 @@ def horizon_in_units(horizon: Horizon, unit: str, as_of: date | None = None) -> 
     if isinstance(horizon, str):
         length = _days_of(horizon, as_of) / DAYS_PER_UNIT[unit]
     else:
-        length = float(horizon)
+        try:
+            length = float(horizon)
+        except TypeError:
+            length = math.nan
     if not 0 < length < float("inf"):
         raise SettingsError(f"horizon is {horizon!r}; give a positive length, such as 52 or '24 months'.")
     return length

@@ -1,5 +1,6 @@
 """The sums over discrete moments that sBG and BG/BB share, where scipy's 2F1 fails as much as where it holds."""
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,3 +57,26 @@ def test_a_life_grows_with_the_horizon_up_to_its_limit(a, b, rate, horizon, long
     a, b = np.array([a]), np.array([b])
     near, far = (beta_geometric.discounted_lifetime(a, b, rate, h)[0] for h in (horizon, horizon + longer))
     assert 0 <= near <= far <= beta_geometric.discounted_lifetime(a, b, rate, None)[0] * (1 + 1e-10)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-300, 1e-17, 1e-12, 1e-8, 1e-4, 0.01, 1.0])
+def test_the_sum_to_infinity_keeps_twelve_digits_at_every_rate(rate):
+    values = [0.01, 0.5, 1.0, 1 + 1e-9, 1.1, 2.0, 10.0, 100.0]
+    a, b = (grid.ravel() for grid in np.meshgrid(values, values))
+    with mpmath.workdps(40):
+        exact = [float(_by_many_digits(*map(mpmath.mpf, (*pair, rate)))) for pair in zip(a, b, strict=True)]
+    np.testing.assert_allclose(beta_geometric.discounted_lifetime(a, b, rate, None), exact, rtol=2e-12)
+
+
+def _by_many_digits(a: mpmath.mpf, b: mpmath.mpf, rate: mpmath.mpf) -> mpmath.mpf:
+    """The mean of (1 - theta) / (rate + theta), by Euler's integral for 2F1."""
+    if rate == 0:
+        return b / (a - 1) if a > 1 else mpmath.inf
+    return b / (a + b) / rate * mpmath.hyp2f1(1, a, a + b + 1, -1 / rate)
+
+
+def test_many_rows_are_summed_like_one():
+    a, b = np.linspace(0.1, 3, 4_500), np.linspace(5, 0.1, 4_500)
+    together = beta_geometric.discounted_lifetime(a, b, 0.002, None)
+    alone = beta_geometric.discounted_lifetime(a[4_444:4_445], b[4_444:4_445], 0.002, None)
+    assert together[4_444] == pytest.approx(alone[0], rel=1e-14)

@@ -397,3 +397,38 @@ def test_likelihood_gradient_and_value_are_finite_at_the_extremes(params, x, gap
         worth = bgbb.discounted_residual_purchases(BGBBParams(*params), *past, 0.01)
     assert np.isfinite(value).all() and np.isfinite(score).all()
     assert 0 <= worth[0] <= 100 * (1 + 1e-9)
+
+
+# --- weights and covariates ---------------------------------------------------------------------------------------
+
+
+def test_a_weight_of_zero_equals_a_row_left_out(donors, donations):
+    weights = donations["weights"].to_numpy(float)
+    left_out = np.arange(len(donors)) == 5
+    without = CustomerSummary(donors.frame[~left_out], "month")
+    unweighted = fit_bgbb(donors, weights=np.where(left_out, 0.0, weights))
+    np.testing.assert_allclose(unweighted.params, fit_bgbb(without, weights=weights[~left_out]).params, rtol=1e-6)
+
+
+def test_covariates_of_zero_change_nothing(two_channels):
+    fit = fit_bgbb(two_channels, purchase=["online"], opposite=True)
+    nobody = CustomerSummary(two_channels.frame.assign(online=0.0), "month")
+    plain = BGBBFit.from_params(fit.params, time_unit="month")
+    expected = plain.expected_purchases(nobody, horizon=6)
+    np.testing.assert_allclose(fit.expected_purchases(nobody, horizon=6), expected, rtol=1e-12)
+
+
+def test_a_fit_with_covariates_survives_json_digit_for_digit(two_channels):
+    fit = fit_bgbb(two_channels, purchase=["online"], dropout=["online"])
+    again = BGBBFit.from_json(fit.to_json())
+    assert (again.params, again.effects) == (fit.params, fit.effects)
+    pd.testing.assert_frame_equal(again.covariance, fit.covariance)
+    pd.testing.assert_series_equal(
+        again.expected_purchases(two_channels, horizon=6), fit.expected_purchases(two_channels, horizon=6)
+    )
+
+
+@pytest.mark.parametrize("annual_rate", [1e-17, 1e-9])
+def test_a_tiny_rate_gives_an_answer_at_once(fit, donors, annual_rate):
+    worth = fit.discounted_residual_purchases(donors, annual_discount_rate=annual_rate)
+    assert np.isfinite(worth).all()

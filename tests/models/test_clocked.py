@@ -308,7 +308,7 @@ def test_times_of_futures_lie_within_the_horizon(futures):
 
 def test_a_fit_is_read_back_as_it_was(fit, few):
     written = replace(fit, speed=0.9, speed_error=0.13, clock=replace(SEASONS, growth=0.05))
-    again = purchase_fit_from_json(ClockedFit.model_name, written.to_json())
+    again = purchase_fit_from_json(written.to_json())
     assert again.to_json() == written.to_json()
     assert (again.params, again.effects) == (written.params, written.effects)
     assert (again.speed, again.speed_error) == (written.speed, written.speed_error)
@@ -354,3 +354,38 @@ def test_without_gaps_one_stage_can_be_fitted(log):
 def test_a_number_of_stages_that_is_none_is_refused(customers, k):
     with pytest.raises(SettingsError, match="whole number"):
         fit_clocked(customers, SEASONS, k=k)
+
+
+def test_gaps_by_the_calendar_are_refused(log):
+    with pytest.raises(DataError, match="they are in another time") as refused:
+        fit_clocked(summarize_customers(log, as_of=AS_OF, gaps=True), SEASONS, k=2)
+    assert "order_clock.with_gaps" in str(refused.value)
+
+
+def test_a_first_window_without_weight_has_no_rates_of_its_own(customers):
+    late = (customers.frame["first_purchase"] > "2022-01-31").to_numpy(float)
+    fit = fit_clocked(customers, SEASONS, k=2, weights=late)
+    assert list(fit.coefficients.index) == ["r", "alpha", "a", "b"]
+
+
+def test_an_as_of_date_before_a_last_purchase_is_refused_with_the_rows(fit, few):
+    last = pd.to_datetime(few.frame["last_purchase"])
+    early = replace(few, as_of=last.max().date() - timedelta(days=1))
+    for answer in (fit.probability_alive, lambda customers: fit.expected_purchases(customers, horizon=4)):
+        with pytest.raises(DataError, match="the last purchase is after the as-of date") as refused:
+            answer(early)
+        assert f"in {(last == last.max()).sum()} row(s)" in str(refused.value)
+
+
+def test_a_missing_day_is_refused(fit, few):
+    frame = few.frame.copy()
+    frame.loc[frame.index[2], "last_purchase"] = pd.NaT
+    with pytest.raises(DataError, match=r"a day is missing in 1 row"):
+        fit.probability_alive(replace(few, frame=frame))
+
+
+def test_a_first_purchase_after_the_last_is_refused(fit, few):
+    frame = few.frame.copy()
+    frame["first_purchase"] = frame["last_purchase"] + pd.Timedelta(days=1)
+    with pytest.raises(DataError, match="the last purchase is before the first in 20 row"):
+        fit.probability_alive(replace(few, frame=frame))

@@ -523,3 +523,85 @@ def test_only_the_chosen_fit_warns(customers):
     assert sum("only 30 customers have a repeat purchase" in message for message in told) == 1
     assert [message for message in told if "only 30" not in message] == list(fit.advice)
     assert all(warning.category is EstimationWarning and warning.filename == __file__ for warning in caught)
+
+
+# --- the largest regularity tried, and gaps in another time -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def by_the_calendar() -> CustomerSummary:
+    return simulated(CNBDParams(30, 4.0, 0.15, 1.0, 8.0), 400)
+
+
+def test_the_largest_regularity_tried_comes_with_advice(by_the_calendar):
+    with pytest.warns(EstimationWarning, match="k = 12, the largest tried"):
+        fit = fit_cnbd(by_the_calendar)
+    assert fit.params.k == 12
+    assert any("the largest tried" in doubt for doubt in fit.advice)
+
+
+def test_a_regularity_that_was_asked_for_needs_no_advice(by_the_calendar):
+    assert not any("the largest tried" in doubt for doubt in fit_cnbd(by_the_calendar, k=12).advice)
+
+
+def test_gaps_in_days_in_a_weekly_summary_are_refused(customers):
+    frame = customers.frame
+    in_days = frame.assign(sum_log_gap=frame["sum_log_gap"] + frame["frequency"] * np.log(7))
+    for k in (2, None):
+        with pytest.raises(DataError, match="they are in another time") as refused:
+            fit_cnbd(CustomerSummary(in_days, "week"), k=k)
+    assert "row(s)" in str(refused.value)
+    assert "at most" in str(refused.value)
+    assert "summarize_customers(..., gaps=True)" in str(refused.value)
+
+
+def test_equal_gaps_reach_the_bound_and_are_accepted():
+    x = np.tile(np.arange(1.0, 7), 20)
+    frame = pd.DataFrame({"frequency": x, "recency": 2 * x, "T": 2 * x + 5, "sum_log_gap": x * np.log(2) + 4e-10})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EstimationWarning)  # twenty times the same history is nobody's base
+        assert fit_cnbd(CustomerSummary(frame.set_index(frame.index.astype(str)), "week"), k=2).params.k == 2
+
+
+def test_a_recency_rounded_to_two_decimals_or_to_days_still_goes_with_its_gaps(customers):
+    frame = customers.frame
+    for recency in (frame["recency"].round(2), np.floor(frame["recency"] * 7) / 7):
+        assert fit_cnbd(CustomerSummary(frame.assign(recency=recency), "week"), k=2).params.k == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, "long"])
+def test_gaps_that_are_no_numbers_are_refused_with_their_rows(customers, value):
+    frame = customers.frame.astype({"sum_log_gap": object})
+    frame.iloc[[3, 8], frame.columns.get_loc("sum_log_gap")] = value
+    with pytest.raises(DataError, match=r"missing or infinite or no number .* in 2 row\(s\)"):
+        fit_cnbd(CustomerSummary(frame, "week"), k=2)
+
+
+def test_gaps_without_a_repeat_purchase_are_refused(customers):
+    frame = customers.frame
+    wrong = frame.assign(sum_log_gap=frame["sum_log_gap"].mask(frame["frequency"] == 0, -1.0))
+    with pytest.raises(DataError, match="not 0 although there is no repeat purchase"):
+        fit_cnbd(CustomerSummary(wrong, "week"), k=2)
+
+
+@pytest.mark.parametrize("k", ["two", np.inf, np.nan])
+def test_a_k_that_is_no_number_is_refused(customers, k):
+    with pytest.raises(SettingsError, match="whole number"):
+        fit_cnbd(customers, k=k)
+
+
+def test_a_weight_of_zero_equals_a_row_left_out(customers):
+    frame = customers.frame.iloc[:600]
+    unweighted = fit_cnbd(CustomerSummary(frame, "week"), k=2, weights=np.where(np.arange(600) < 100, 0.0, 1.0))
+    without = fit_cnbd(CustomerSummary(frame.iloc[100:], "week"), k=2)
+    np.testing.assert_allclose(unweighted.coefficients, without.coefficients, rtol=1e-5)
+    assert unweighted.log_likelihood == pytest.approx(without.log_likelihood, abs=1e-6)
+
+
+def test_covariates_of_zero_change_nothing(customers):
+    web = CustomerSummary(customers.frame.assign(web=np.arange(len(customers)) % 2), "week")
+    fit = fit_cnbd(web, k=2, purchase=["web"], dropout=["web"])
+    nobody = CustomerSummary(web.frame.assign(web=0.0), "week")
+    plain = CNBDFit.from_params(fit.params)
+    expected = plain.expected_purchases(nobody, horizon=9)
+    np.testing.assert_allclose(fit.expected_purchases(nobody, horizon=9), expected, rtol=1e-12)

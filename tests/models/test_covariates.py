@@ -79,8 +79,20 @@ def test_interactions_and_functions_of_a_column_are_read():
         ("~ channel - 1", "leaves out the intercept"),
         ("~ center(age)", "depends on all rows"),
         ("~ C(age)", "treats numbers as kinds"),
+        ("~ lag(age)", "a function, which depends on all rows"),
+        ("~ I(age - age.mean())", "a function, which depends on all rows"),
+        ("~ age.rank()", "a function, which depends on all rows"),
         (["same"], "same: a covariate must differ"),
         ("~ 1", "there is none"),
+        ("~ age | channel", "cannot be read"),
+        ("~ I(age/)", "cannot be read"),
+        ("~ (", "cannot be read"),
+        ("~ log(channel)", "cannot be worked out"),
+        ("~ age.nothing", "cannot be worked out"),
+        ([], "there is no covariate"),
+        ("", "there is no covariate"),
+        (5, "covariates are 5"),
+        (["age", "age"], "'age' twice"),
     ],
 )
 def test_a_formula_that_makes_no_sense_is_refused(customers, covariates, words):
@@ -92,6 +104,84 @@ def test_a_formula_that_makes_no_sense_is_refused(customers, covariates, words):
 def test_a_column_that_is_not_there_is_named(customers, covariates):
     with pytest.raises(DataError, match=r"customers, column 'region': there is no such column"):
         fit_bgnbd(customers, purchase=covariates)
+
+
+@pytest.mark.parametrize(
+    ("formula", "where"),
+    [("~ log(z)", r"log\(z\)"), ("~ I(age / z)", r"I\(age / z\)"), ("~ age + np.sqrt(z)", r"np.sqrt\(z\)")],
+)
+def test_a_formula_without_a_value_is_refused_with_the_rows(customers, formula, where):
+    z = np.where(np.arange(3_000) < 7, 0.0 if "sqrt" not in formula else -1.0, 1.0 + np.arange(3_000))
+    with pytest.raises(DataError, match=rf"column '{where}': .* missing or infinite in 7 row\(s\)") as refused:
+        fit_bgnbd(CustomerSummary(customers.frame.assign(z=z), "week"), purchase=formula)
+    assert len(str(refused.value).splitlines()) == 1 + 1 + 1 + 5 + 1  # rule, names of columns and index, rows, fix
+
+
+def test_a_formula_without_a_value_for_anybody_is_refused(customers):
+    with pytest.raises(DataError, match=r"in 3,000 row\(s\)"):
+        fit_bgnbd(customers, purchase="~ I(age / 0)")
+
+
+def test_a_function_there_is_not_is_named(customers):
+    with pytest.raises(DataError, match="column 'wrong': there is no such column"):
+        fit_bgnbd(customers, purchase="~ wrong(age)")
+
+
+@pytest.mark.parametrize("covariates", [["age"], ["channel"], "~ age"])
+def test_an_empty_base_is_refused(customers, covariates):
+    with pytest.raises(DataError, match="there are none to learn covariates from"):
+        fit_bgnbd(CustomerSummary(customers.frame[:0], "week"), purchase=covariates)
+
+
+@pytest.mark.parametrize("covariates", ["~ when", ["when"], "~ age + when"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        pd.date_range("2024-01-01", periods=3_000, freq="h"),
+        pd.Series(pd.date_range("2024-01-01", periods=3_000, freq="h").date, dtype=object).to_numpy(),
+        pd.to_timedelta(np.arange(3_000), "D"),
+        pd.period_range("2024-01", periods=3_000, freq="D"),
+    ],
+    ids=["moments", "days", "spans", "periods"],
+)
+def test_dates_are_refused(customers, covariates, when):
+    with pytest.raises(DataError, match="column 'when': a date or time is no covariate"):
+        fit_bgnbd(CustomerSummary(customers.frame.assign(when=when), "week"), purchase=covariates)
+
+
+@pytest.mark.parametrize(("size", "kinds", "most"), [(3_000, 31, 30), (3_000, 3_000, 30), (200, 21, 20), (20, 6, 5)])
+def test_text_of_too_many_kinds_is_refused(customers, size, kinds, most):
+    frame = customers.frame[:size].assign(name=[f"n{place % kinds}" for place in range(size)])
+    with pytest.raises(DataError, match=f"column 'name': {kinds:,} kinds of {size:,} customers; there may be {most}"):
+        Design.learn(["name"], frame)
+
+
+@pytest.mark.parametrize(("size", "kinds"), [(3_000, 30), (200, 20), (20, 5), (4, 3)])
+def test_text_of_some_kinds_is_taken(customers, size, kinds):
+    frame = customers.frame[:size].assign(name=[f"n{place % kinds}" for place in range(size)])
+    assert len(Design.learn(["name"], frame).names) == kinds - 1
+
+
+@pytest.mark.parametrize("covariates", [["age"], "~ age"])
+def test_several_columns_of_one_name_are_refused(customers, covariates):
+    twice = pd.concat([customers.frame, customers.frame[["age"]]], axis=1)
+    with pytest.raises(DataError, match="column 'age': there are several columns of this name"):
+        Design.learn(covariates, twice)
+
+
+@pytest.mark.parametrize("covariates", [["age"], "~ age", "~ age + channel", ["age", "channel"]])
+@pytest.mark.parametrize("text", ["40", "old"])
+def test_numbers_that_later_come_as_text_are_refused(customers, covariates, text):
+    design = Design.learn(covariates, customers.frame)
+    with pytest.raises(DataError, match="column 'age': a column of numbers when the model was fitted, now of type"):
+        design.matrix(customers.frame.assign(age=text))
+
+
+@pytest.mark.parametrize("covariates", [["age"], "~ age"])
+def test_gaps_in_columns_that_know_missing_values_are_refused(customers, covariates):
+    ages = customers.frame["age"].astype("Int64").mask(np.arange(3_000) < 2)
+    with pytest.raises(DataError, match=r"column 'age': a covariate is missing or infinite in 2 row\(s\)"):
+        Design.learn(covariates, customers.frame.assign(age=ages))
 
 
 @pytest.mark.parametrize("gap", [np.nan, np.inf])

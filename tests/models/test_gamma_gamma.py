@@ -177,3 +177,110 @@ def test_the_spend_distribution_is_that_of_the_model_on_data_of_the_model():
     table = GammaGammaFit.from_params(PUBLISHED, time_unit="").spend_distribution(base, EDGES)
     chance = np.sqrt(table["expected"] * (1 - table["expected"]) / 20_000)
     assert ((table["observed"] - table["expected"]).abs() < 4 * chance).all()
+
+
+# --- weights --------------------------------------------------------------------------------------------------------
+
+
+def test_weights_on_one_time_buyers_alone_are_refused(cdnow_summary):
+    once = (cdnow_summary.frame["frequency"] == 0).to_numpy(float)
+    with pytest.raises(DataError, match="0 customer"):
+        fit_gamma_gamma(cdnow_summary, weights=once)
+
+
+def test_at_least_four_are_counted_by_weight():
+    base = simulated(PUBLISHED, 100, seed=7)
+    with pytest.raises(DataError, match="3 customer"):
+        fit_gamma_gamma(base, weights=np.where(np.arange(100) < 3, 1.0, 0.0))
+
+
+def test_a_correlation_with_weights_equals_that_of_repeated_rows():
+    base = simulated(PUBLISHED, 300, seed=8)
+    times = np.arange(300) % 3
+    frame = base.frame.loc[base.frame.index.repeat(times)].reset_index(drop=True)
+    frame.index = frame.index.astype(str)
+    weighted = spend_frequency_correlation(base, weights=times)
+    exploded = spend_frequency_correlation(CustomerSummary(frame, "week"))
+    assert vars(weighted) == pytest.approx(vars(exploded))
+
+
+def test_the_correlation_has_the_interval_and_p_value_of_scipy():
+    base = simulated(PUBLISHED, 60, seed=8)
+    ours = spend_frequency_correlation(base)
+    theirs = stats.pearsonr(base.frame["frequency"], base.frame["monetary_value"])
+    interval = theirs.confidence_interval(0.95)
+    assert [ours.correlation, ours.lower, ours.upper, ours.p_value] == pytest.approx(
+        [theirs.statistic, interval.low, interval.high, theirs.pvalue]
+    )
+
+
+def test_a_weight_of_zero_equals_a_row_left_out():
+    base = simulated(PUBLISHED, 3_000, seed=9)
+    unweighted = fit_gamma_gamma(base, weights=np.where(np.arange(3_000) < 500, 0.0, 1.0))
+    without = fit_gamma_gamma(CustomerSummary(base.frame.iloc[500:], "week"))
+    np.testing.assert_allclose(unweighted.params, without.params, rtol=1e-6)
+
+
+# --- covariates -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_kinds() -> CustomerSummary:
+    base = simulated(PUBLISHED, 1_000, seed=10)
+    gold = np.arange(1_000) % 2
+    frame = base.frame.assign(gold=gold, monetary_value=base.frame["monetary_value"] * np.exp(0.5 * gold))
+    return CustomerSummary(frame, "week")
+
+
+def test_covariates_of_zero_change_nothing(two_kinds):
+    fit = fit_gamma_gamma(two_kinds, spend=["gold"])
+    nobody = CustomerSummary(two_kinds.frame.assign(gold=0.0), "week")
+    plain = GammaGammaFit.from_params(fit.params, time_unit="")
+    np.testing.assert_allclose(fit.expected_spend(nobody), plain.expected_spend(nobody), rtol=1e-12)
+
+
+def test_a_fit_with_covariates_survives_json_digit_for_digit(two_kinds):
+    fit = fit_gamma_gamma(two_kinds, spend=["gold"])
+    again = GammaGammaFit.from_json(fit.to_json())
+    assert (again.params, again.effects, again.log_likelihood) == (fit.params, fit.effects, fit.log_likelihood)
+    pd.testing.assert_frame_equal(again.covariance, fit.covariance)
+    pd.testing.assert_series_equal(again.expected_spend(two_kinds), fit.expected_spend(two_kinds))
+
+
+# --- a summary without spend, and simulation -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda fit, customers: fit.expected_spend(customers),
+        lambda fit, customers: fit.simulate_spend(customers, np.arange(3), np.random.default_rng(1)),
+        lambda fit, customers: fit.spend_distribution(customers, EDGES),
+    ],
+    ids=["expected_spend", "simulate_spend", "spend_distribution"],
+)
+def test_a_summary_without_spend_is_refused(fit, cdnow_summary, answer):
+    bare = CustomerSummary(cdnow_summary.frame[["frequency", "recency", "T"]], "week")
+    with pytest.raises(DataError, match="column 'monetary_value' is missing"):
+        answer(fit, bare)
+
+
+def test_simulated_purchases_of_new_customers_average_to_the_population_mean():
+    rng, n = np.random.default_rng(11), 200_000
+    spent = gamma_gamma.simulate(PUBLISHED, np.zeros(n), np.full(n, np.nan), np.arange(n), rng)
+    error = spent.std() / np.sqrt(n)
+    assert spent.mean() == pytest.approx(gamma_gamma.population_mean(PUBLISHED), abs=4 * error)
+
+
+def test_purchases_of_one_customer_are_simulated_at_one_level():
+    spent = gamma_gamma.simulate(
+        PUBLISHED, np.zeros(4_000), np.zeros(4_000), np.repeat(np.arange(4_000), 2), np.random.default_rng(12)
+    ).reshape(-1, 2)
+    assert np.corrcoef(np.log(spent).T)[0, 1] > 0.5
+
+
+def test_a_covariate_may_move_every_parameter_of_a_simulation():
+    params = GammaGammaParams(np.array([6.0, 6.0]), np.array([4.0, 4.0]), np.array([15.0, 1_500.0]))
+    spent = gamma_gamma.simulate(params, np.zeros(2), np.zeros(2), np.array([1, 1, 0]), np.random.default_rng(13))
+    assert spent.shape == (3,)
+    assert spent[:2].min() > spent[2]

@@ -238,13 +238,14 @@ def test_a_spend_model_predicts_the_same_in_lifetimes(cdnow_summary, repeat_buye
     np.testing.assert_allclose(theirs, ours, rtol=1e-6)
 
 
-def test_the_lifetime_value_of_lifetimes_takes_an_exported_fit(published, cdnow_summary):
+@pytest.mark.parametrize(("figure", "unit"), [("D11", "W"), ("D11-page", "D")])
+def test_the_lifetime_value_of_lifetimes_takes_an_exported_fit(published, cdnow_summary, figure, unit):
     purchases, spend = to_lifetimes(fit_bgnbd(cdnow_summary)), to_lifetimes(fit_gamma_gamma(cdnow_summary))
     paid = cdnow_summary.frame["monetary_value"].fillna(0)  # as lifetimes has it
     value = spend.customer_lifetime_value(
-        purchases, *columns(cdnow_summary), paid, time=12, discount_rate=0.01, freq="W"
+        purchases, *columns(cdnow_summary), paid, time=12, discount_rate=0.01, freq=unit
     )
-    published.check("lifetimes-value", value.iloc[:3])
+    published.check(figure, value.iloc[:3])
 
 
 @pytest.mark.parametrize("fit", FITS, ids=lambda fit: fit.model_name)
@@ -449,18 +450,63 @@ def test_an_unknown_model_is_refused_with_the_names_of_the_known():
         from_pymc_marketing(SimpleNamespace())
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pymc_marketing") is None, reason="PyMC-Marketing is not installed")
-@pytest.mark.filterwarnings("ignore")
-def test_the_real_package_gives_a_fit_close_to_ours(cdnow_summary):
+# --- from PyMC-Marketing itself: a mode of each model, in some seconds each, most of them for compiling ---------------
+
+with_the_package = pytest.mark.skipif(
+    importlib.util.find_spec("pymc_marketing") is None, reason="PyMC-Marketing is not installed"
+)
+
+
+def fitted_there(name: str, frame: pd.DataFrame):
     from pymc_marketing import clv
 
-    model = clv.BetaGeoModel(cdnow_summary.frame.reset_index())
+    model = getattr(clv, name)(frame.reset_index())
     model.fit(method="map", progressbar=False)
+    return model
+
+
+def mean_of_draws(prediction) -> np.ndarray:
+    return prediction.mean(("chain", "draw")).to_numpy()
+
+
+@with_the_package
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["BetaGeoModel", "ModifiedBetaGeoModel", "ParetoNBDModel"])
+def test_a_real_model_of_purchases_predicts_the_same_here(cdnow_summary, name):
+    some = CustomerSummary(cdnow_summary.frame.head(300), "week")
+    model = fitted_there(name, some.frame)
     fit = from_pymc_marketing(model)
+    expected, alive = fit.expected_purchases(some, horizon=39), fit.probability_alive(some)
+    np.testing.assert_allclose(expected, mean_of_draws(model.expected_purchases(future_t=39)), rtol=1e-9)
+    np.testing.assert_allclose(alive, mean_of_draws(model.expected_probability_alive()), rtol=1e-9)
+
+
+@with_the_package
+@pytest.mark.filterwarnings("ignore")
+def test_a_real_model_of_purchases_comes_close_to_our_maximum(cdnow_summary):
+    fit = from_pymc_marketing(fitted_there("BetaGeoModel", cdnow_summary.frame))
     ours = fit_bgnbd(cdnow_summary)
     assert ours.log_likelihood - 2 < fit.log_likelihood <= ours.log_likelihood
-    np.testing.assert_allclose(
-        fit.expected_purchases(cdnow_summary, horizon=39),
-        model.expected_purchases(future_t=39).mean(("chain", "draw")),
-        rtol=1e-6,
-    )
+
+
+@with_the_package
+@pytest.mark.filterwarnings("ignore")
+def test_a_real_model_of_opportunities_predicts_the_same_here(donations):
+    # Whole numbers: its predictions do not take others.
+    some = donations.loc[donations.index.repeat(donations["weights"] // 100)].reset_index(drop=True)
+    some = some.rename(columns={"n_periods": "T"}).rename(index=str).rename_axis("customer_id").drop(columns="weights")
+    model = fitted_there("BetaGeoBetaBinomModel", some)
+    fit, customers = from_pymc_marketing(model, time_unit="month"), CustomerSummary(some, "month")
+    expected, alive = fit.expected_purchases(customers, horizon=5), fit.probability_alive(customers)
+    np.testing.assert_allclose(expected, mean_of_draws(model.expected_purchases(future_t=5)), rtol=1e-9)
+    np.testing.assert_allclose(alive, mean_of_draws(model.expected_probability_alive(future_t=1)), rtol=1e-9)
+
+
+@with_the_package
+@pytest.mark.filterwarnings("ignore")
+def test_a_real_model_of_spend_predicts_the_same_here(repeat_buyers):
+    some = repeat_buyers.head(150)
+    model = fitted_there("GammaGammaModel", some)
+    expected = from_pymc_marketing(model).expected_spend(CustomerSummary(some, "week"))
+    theirs = mean_of_draws(model.expected_customer_spend(data=some.reset_index()))
+    np.testing.assert_allclose(expected, theirs, rtol=1e-9)

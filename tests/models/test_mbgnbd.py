@@ -1,4 +1,7 @@
-"""MBG/NBD against published figures. What every model must do is in test_every_model."""
+"""MBG/NBD against published figures.
+
+The extremes of its 2F1 are in test_bgnbd, what every model must do is in test_every_model.
+"""
 
 import numpy as np
 import pytest

@@ -380,3 +380,122 @@ def test_simulated_contracts_follow_the_distribution():
 
 def test_customers_who_never_leave_can_be_simulated():
     assert np.isinf(sbg.simulate(SBGParams(1e-4, 1.0), 1_000, np.random.default_rng(6))).any()
+
+
+# --- what no renewal, rate or moment can be ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [-1, np.nan, np.inf, "3", [1.0, -2.0]])
+@pytest.mark.parametrize("quantity", ["survival", "retention"])
+def test_renewals_that_cannot_be_are_refused(fit, quantity, wrong):
+    for answer in (getattr(fit, quantity), lambda t: getattr(sbg, quantity)(PUBLISHED, t)):
+        with pytest.raises(SettingsError, match="t is"):
+            answer(wrong)
+
+
+@pytest.mark.parametrize("function", [sbg.retention, sbg.probability_of_churn])
+def test_there_is_no_renewal_before_the_first(function):
+    with pytest.raises(SettingsError, match="the first renewal is 1"):
+        function(PUBLISHED, 0)
+
+
+def test_renewals_made_cannot_be_negative(fit):
+    with pytest.raises(SettingsError, match="given is -2"):
+        fit.conditional_survival(1, given=-2)
+    with pytest.raises(SettingsError, match="renewals is -3"):
+        fit.discounted_residual_lifetime(-3, annual_discount_rate=0.1, periods_per_year=1)
+
+
+@pytest.mark.parametrize("horizon", [-1, 0, np.nan, "soon"])
+def test_a_horizon_that_cannot_be_is_refused(fit, horizon):
+    with pytest.raises(SettingsError, match="horizon is"):
+        fit.discounted_residual_lifetime(1, annual_discount_rate=0.1, periods_per_year=1, horizon=horizon)
+
+
+def test_the_function_refuses_a_negative_horizon_too():
+    with pytest.raises(SettingsError, match="horizon is -1"):
+        sbg.discounted_residual_lifetime(PUBLISHED, 1, 0.1, -1)
+
+
+@pytest.mark.parametrize(("periods_per_year", "renewals"), [(1, 2), (12, 24), (4, 8)])
+def test_a_horizon_may_be_text(fit, periods_per_year, renewals):
+    text, number = (
+        fit.discounted_residual_lifetime(1, annual_discount_rate=0.1, periods_per_year=periods_per_year, horizon=length)
+        for length in ("2 years", renewals)
+    )
+    assert text == pytest.approx(float(number))
+
+
+def test_an_unknown_moment_is_refused(fit):
+    with pytest.raises(SettingsError, match="when is 'before'; use one of before_renewal, after_renewal"):
+        fit.discounted_residual_lifetime(1, annual_discount_rate=0.1, periods_per_year=1, when="before")
+
+
+@pytest.mark.parametrize("rate", [-0.1, np.nan, np.inf])
+def test_a_rate_that_cannot_be_is_refused(fit, rate):
+    with pytest.raises(SettingsError, match="rate is"):
+        fit.discounted_residual_lifetime(1, annual_discount_rate=rate, periods_per_year=12)
+    with pytest.raises(SettingsError, match="rate is"):
+        sbg.discounted_residual_lifetime(PUBLISHED, 1, rate)
+
+
+@pytest.mark.parametrize("periods_per_year", [0, -1, np.nan, "12"])
+def test_periods_a_year_that_cannot_be_are_refused(fit, periods_per_year):
+    with pytest.raises(SettingsError, match="periods_per_year is"):
+        fit.discounted_residual_lifetime(1, annual_discount_rate=0.1, periods_per_year=periods_per_year)
+
+
+def test_a_cohort_that_leaves_at_once_is_refused():
+    with pytest.raises(DataError, match="no contract was ever renewed"):
+        fit_sbg([0], cohort_size=1000)
+
+
+def test_contracts_that_ended_must_have_some_weight():
+    rows = simulated(PUBLISHED, 200, seed=5)
+    with pytest.raises(DataError, match="no contract has ended"):
+        fit_sbg(memberships=rows, weights=1.0 - rows["churned"])
+
+
+@pytest.mark.parametrize("active", [5, "631, 468", None])
+def test_counts_that_are_no_list_are_refused(active):
+    with pytest.raises(SettingsError, match="active"):
+        fit_sbg(active, cohort_size=1000)
+
+
+def test_a_cohort_size_that_is_no_number_is_refused():
+    with pytest.raises(SettingsError, match="cohort_size is 'many'"):
+        fit_sbg(REGULAR, cohort_size="many")
+
+
+@pytest.mark.parametrize("data", [REGULAR, pd.DataFrame({"periods": [1], "churned": [True]}), None])
+def test_a_profile_interval_needs_contracts(fit, data):
+    with pytest.raises(SettingsError, match="fitted to Contracts"):
+        fit.profile_interval("alpha", data)
+
+
+def test_covariates_that_are_no_frame_are_refused(fit):
+    with pytest.raises(SettingsError, match="covariates must be a DataFrame"):
+        fit.survival(1, covariates=[0, 1])
+
+
+def test_a_simulation_needs_a_count_and_a_source_of_randomness():
+    with pytest.raises(SettingsError, match="n is -1"):
+        sbg.simulate(PUBLISHED, -1, np.random.default_rng(1))
+    with pytest.raises(SettingsError, match="rng is 1"):
+        sbg.simulate(PUBLISHED, 10, 1)
+
+
+# --- weights and covariates that change nothing ------------------------------------------------------------------
+
+
+def test_a_weight_of_zero_equals_a_row_left_out():
+    rows = simulated(PUBLISHED, 500, seed=6)
+    unweighted = fit_sbg(memberships=rows, weights=np.where(np.arange(500) < 100, 0.0, 1.0))
+    np.testing.assert_allclose(unweighted.params, fit_sbg(memberships=rows.iloc[100:]).params, rtol=1e-8)
+
+
+def test_covariates_of_zero_change_nothing(two_plans):
+    fit = fit_sbg(memberships=two_plans, dropout=["yearly"])
+    plain = SBGFit.from_params(fit.params, time_unit="")
+    nothing = pd.DataFrame({"yearly": [0.0, 0.0]})
+    np.testing.assert_allclose(fit.survival(5, covariates=nothing), plain.survival(5), rtol=1e-14)

@@ -115,6 +115,22 @@ def test_an_impossible_margin_is_refused(customers, margin):
         value(customers, margin=margin)
 
 
+def test_fits_in_each_others_place_are_refused(customers):
+    with pytest.raises(SettingsError, match="purchases is a GammaGammaFit"):
+        lifetime_value(SPEND, PURCHASES, customers, **TERMS)
+
+
+def test_a_frame_is_no_summary(customers):
+    with pytest.raises(SettingsError, match="must be a CustomerSummary"):
+        lifetime_value(PURCHASES, SPEND, customers.frame, **TERMS)
+
+
+@pytest.mark.parametrize("rate", [-1.5, -0.05, float("inf")])
+def test_a_rate_below_zero_or_without_end_is_refused(customers, rate):
+    with pytest.raises(SettingsError, match="annual rate"):
+        value(customers, annual_discount_rate=rate)
+
+
 def test_a_negative_cost_is_refused():
     with pytest.raises(SettingsError, match="cost_per_order"):
         Costs(cost_per_order=-1.0)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from crm_analysis.data.summaries import CustomerSummary
-from crm_analysis.errors import SettingsError
+from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.models import bgnbd
 from crm_analysis.models.bgnbd import BGNBDFit, BGNBDParams, fit_bgnbd
 from crm_analysis.value import purchase_intervals as module
@@ -84,3 +84,25 @@ def test_the_same_seed_gives_the_same_interval(case):
 def test_a_fit_without_covariance_is_refused(case):
     with pytest.raises(SettingsError, match="no covariance"):
         purchase_intervals(BGNBDFit.from_params(TRUTH), case[1], horizon=30)
+
+
+@pytest.mark.parametrize("interval", [purchase_intervals, total_purchases_interval])
+@pytest.mark.parametrize(
+    "wrong", [{"draws": 0}, {"draws": 2.5}, {"level": 0.0}, {"level": 2.0}, {"level": float("nan")}]
+)
+def test_draws_and_levels_that_are_none_are_refused(case, interval, wrong):
+    with pytest.raises(SettingsError, match=r"draws|level"):
+        interval(case[0], case[1], horizon=30, **wrong)
+
+
+@pytest.mark.parametrize("interval", [purchase_intervals, total_purchases_interval])
+def test_nobody_has_no_interval(case, interval):
+    nobody = CustomerSummary(case[1].frame.iloc[:0], "week")
+    with pytest.raises(DataError, match="there is no customer"):
+        interval(case[0], nobody, horizon=30, draws=10)
+
+
+@pytest.mark.parametrize("interval", [purchase_intervals, total_purchases_interval])
+def test_a_frame_is_no_summary(case, interval):
+    with pytest.raises(SettingsError, match="must be a CustomerSummary"):
+        interval(case[0], case[1].frame, horizon=30, draws=10)

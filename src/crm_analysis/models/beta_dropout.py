@@ -16,7 +16,7 @@ from scipy.special import betainc, betaln, hyp2f1
 
 from crm_analysis.models import poisson
 from crm_analysis.models.histories import Floats, Integers
-from crm_analysis.models.quadrature import integral_to, integral_to_infinity, mean_over_beta
+from crm_analysis.models.quadrature import integral_to, mean_over_beta
 
 
 class Alive(NamedTuple):
@@ -44,9 +44,7 @@ def expected_purchases(shape: Floats, rate: Floats, a: Floats, b: Floats, horizo
     with np.errstate(all="ignore"):
         inner = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(c - shape, a - 1, c, z)
         expected = c / (a - 1) * (1 - inner)
-    # Removable poles at a = 1 and at a + b = 1, and the overflow of 2F1 on a ridge: integrate the purchase rate.
-    # There the difference 1 - inner also loses digits, as many as the distance to the pole has.
-    doubtful = ~np.isfinite(expected) | (np.abs(a - 1) < 1e-4) | (np.abs(c) < 1e-4) | (expected < 0)
+    doubtful = _doubtful(expected, inner, c - shape, a, c, z)
     if doubtful.any():
         rows = Alive(shape, rate, a, b).of(doubtful)
         expected[doubtful] = discounted_purchases(rows, 0.0, horizon[doubtful])
@@ -59,20 +57,13 @@ def discounted_purchases(alive: Alive, discount: float, horizon: Floats | float 
     Notes
     -----
     A customer buys at time s at the rate shape / (rate + s) weighted by the chance to be still there, which averages
-    over p to shape / rate 2F1(shape + 1, a; a + b; -s / rate); the integral of that rate times exp(-discount s) is
-    taken by Gauss-Legendre in log(1 + s / rate). FHL, eq. 10 is the case without discount.
+    over p to shape / rate 2F1(shape + 1, a; a + b; -s / rate). FHL, eq. 10 is the case without discount.
     """
-
-    def purchase_rate(s: Floats, shape: Floats, rate: Floats, a: Floats, b: Floats) -> Floats:
-        return shape / rate * _mean_survival(a, b, shape + 1, s / rate)
-
-    if horizon is not None:
-        return integral_to(horizon, purchase_rate, discount, alive.rate, *alive)
-    if discount > 0:
-        return integral_to_infinity(purchase_rate, discount, alive.rate, *alive)
-    _shape, _rate, a, b = alive
-    with np.errstate(divide="ignore"):
-        return np.where(a <= 1, np.inf, (a + b - 1) / (a - 1))
+    shape, rate, a, b = alive
+    if horizon is None and discount == 0:
+        with np.errstate(divide="ignore"):
+            return np.where(a <= 1, np.inf, (a + b - 1) / (a - 1))
+    return shape / rate * _integral(alive._replace(shape=shape + 1), discount, horizon)
 
 
 def discounted_lifetime(alive: Alive, discount: float, horizon: Floats | float | None) -> Floats:
@@ -83,16 +74,10 @@ def discounted_lifetime(alive: Alive, discount: float, horizon: Floats | float |
     With rate lambda and dropout p the customer is still there s later with probability exp(-lambda p s), which averages
     to 2F1(shape, a; a + b; -s / rate).
     """
-
-    def survival(s: Floats, shape: Floats, rate: Floats, a: Floats, b: Floats) -> Floats:
-        return _mean_survival(a, b, shape, s / rate)
-
-    if horizon is not None and discount == 0:
-        return _lifetime(*alive, horizon)
-    if horizon is not None:
-        return integral_to(horizon, survival, discount, alive.rate, *alive)
     if discount > 0:
-        return integral_to_infinity(survival, discount, alive.rate, *alive)
+        return _integral(alive, discount, horizon)
+    if horizon is not None:
+        return _lifetime(*alive, horizon)
     shape, rate, a, b = alive
     # E[1 / (lambda p)] is finite only where both means are.
     finite = (shape > 1) & (a > 1)
@@ -110,14 +95,41 @@ def _lifetime(shape: Floats, rate: Floats, a: Floats, b: Floats, horizon: Floats
     with np.errstate(all="ignore"):
         inner = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(c + 1 - shape, a - 1, c, z)
         time = rate * c / ((shape - 1) * (a - 1)) * (1 - inner)
-    # Poles that cancel, digits that cancel next to them or because almost nobody has left yet, and overflow.
-    cancelled = np.minimum(np.abs(shape - 1) * np.abs(a - 1) * z, np.abs(c)) < 1e-5
-    doubtful = cancelled | ~((time >= 0) & (time <= horizon))
+    doubtful = _doubtful(time, inner, c + 1 - shape, a, c, z) | (np.abs(shape - 1) < 1e-4) | (time > horizon)
     if doubtful.any():
         rows = Alive(shape, rate, a, b).of(doubtful)
-        upto = np.broadcast_to(horizon, time.shape)[doubtful]
-        time[doubtful] = integral_to(upto, lambda s, k, c, a, b: _mean_survival(a, b, k, s / c), 0.0, rows.rate, *rows)
+        time[doubtful] = _integral(rows, 0.0, np.broadcast_to(horizon, time.shape)[doubtful])
     return time
+
+
+def _doubtful(value: Floats, inner: Floats, first: Floats, a: Floats, c: Floats, z: Floats) -> NDArray[np.bool_]:
+    """Say where a `value` that is a multiple of 1 - `inner` with a 2F1(first, a - 1; c; z) cannot be relied on.
+
+    Next to the removable poles at a = 1 and c = 0 and where `inner` is near 1, digits cancel; where `first` is far
+    below 0, the terms of 2F1 do, having changing signs; and near z = 1 scipy takes gammas of c, which overflow.
+    """
+    near_a_pole = (np.abs(a - 1) < 1e-4) | (np.abs(c) < 1e-4)
+    cancelled = (np.abs(1 - inner) < 1e-5) | (first < -10)
+    return ~(np.isfinite(value) & (value >= 0)) | near_a_pole | cancelled | _gammas_overflow(c, z)
+
+
+def _gammas_overflow(c: Floats, z: Floats) -> NDArray[np.bool_]:
+    return (c > 120) & (z > 0.9)
+
+
+def _integral(alive: Alive, discount: float, horizon: Floats | float | None) -> Floats:
+    """Return the integral of exp(-discount s) 2F1(shape, a; a + b; -s / rate) to `horizon` (None: without end).
+
+    Notes
+    -----
+    The chance to be still there begins to fall at the time over which its slope does, rate E[p] / E[p^2] / (shape + 1).
+    Of 20,000 parameters drawn log-uniform from e^-4 to e^6 all keep eight digits, nearly all ten.
+    """
+    shape, rate, a, b = alive
+    scale = rate * (a + b + 1) / ((a + 1) * (shape + 1))
+    return integral_to(
+        horizon, lambda s, shape, rate, a, b: _mean_survival(a, b, shape, s / rate), discount, scale, *alive
+    )
 
 
 def _mean_survival(a: Floats, b: Floats, shape: Floats, u: Floats) -> Floats:
@@ -125,13 +137,18 @@ def _mean_survival(a: Floats, b: Floats, shape: Floats, u: Floats) -> Floats:
 
     In it the large numbers of a frequent buyer cancel: shape and b both grow with x, their difference does not.
     """
+    z = u / (1 + u)
     with np.errstate(all="ignore"):
-        value = (1 + u) ** -a * hyp2f1(a + b - shape, a, a + b, u / (1 + u))
-    doubtful = ~((value >= 0) & (value <= 1))
+        value = (1 + u) ** -a * hyp2f1(a + b - shape, a, a + b, z)
+    doubtful = ~((value >= 0) & (value <= 1)) | _gammas_overflow(a + b, z)
     if doubtful.any():
         a, b, shape, u = (np.broadcast_to(array, value.shape)[doubtful] for array in (a, b, shape, u))
-        value[doubtful] = mean_over_beta(lambda p: np.exp(-shape * np.log1p(p * u)), a, b)
+        value[doubtful] = mean_over_beta(_survival, a, b, shape, u, scale=1 / (u * (1 + shape)), power=shape)
     return value
+
+
+def _survival(p: Floats, shape: Floats, u: Floats) -> Floats:
+    return np.exp(-shape * np.log1p(p * u))
 
 
 def probability_of_purchases(shape: Floats, rate: Floats, a: Floats, b: Floats, n: Floats, t: Floats) -> Floats:

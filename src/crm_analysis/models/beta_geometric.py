@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import betaln
 
 from crm_analysis.models.histories import Floats
+from crm_analysis.models.quadrature import mean_over_beta
 
 
 def log_survival(a: Floats | float, b: Floats | float, t: Floats | float) -> Floats:
@@ -50,19 +51,11 @@ def _discounted_sum(a: Floats, b: Floats, rate: float, moments: Floats) -> Float
 
 
 def _discounted_series(a: Floats, b: Floats, rate: float) -> Floats:
-    """Sum to infinity: v b / (a + b) 2F1(1, b + 1; a + b + 1; v), v = 1 / (1 + rate), by Gauss's continued fraction.
+    """Sum to infinity: the mean of (1 - theta) / (rate + theta), by quadrature.
 
-    scipy's 2F1 is NaN for large b, infinite or even negative where a is a whole number, and loses half of its digits
-    beside one. The fraction has coefficients between 0 and 1 for all a and b, and its error falls by
-    (1 - s) / (1 + s) a level, s = sqrt(1 - v), so that its depth is known beforehand.
+    Closed forms fail: scipy's 2F1(1, b + 1; a + b + 1; 1 / (1 + rate)) is NaN for large b, infinite or even negative
+    where a is a whole number, and loses half of its digits beside one. Series and continued fractions grow without end
+    as the rate falls.
     """
-    v = 1 / (1 + rate)
-    # 18 / s levels bring the error below exp(-36), and each turn takes two.
-    turns = int(np.ceil(9 / np.sqrt(1 - v)))
-    c = a + b
-    tail = np.zeros_like(b)
-    for m in range(turns, -1, -1):
-        even = (m + 1) * (a + m) / ((c + 2 * m + 1) * (c + 2 * m + 2))
-        odd = (b + m + 1) * (c + m) / ((c + 2 * m) * (c + 2 * m + 1))
-        tail = v * odd / (1 - v * even / (1 - tail))
-    return v * b / (c * (1 - tail))
+    of_those_who_stay = mean_over_beta(lambda theta: 1 / (1 + theta / rate), a, b + 1, scale=rate, power=1.0)
+    return b / (a + b) * of_those_who_stay / rate

@@ -7,19 +7,21 @@ and r exp(d). The rest is the BG/CNBD-k, with the forecast of `steady_cnbd`.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analysis.data.customer_summary import TABLE
 from crm_analysis.data.order_clock import OrderClock
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import SettingsError, Violation, refuse
 from crm_analysis.models import steady_cnbd
+from crm_analysis.models.checks import case_weights, require_summary
 from crm_analysis.models.cnbd import CNBDFit, CNBDParams, fit_by_regularity
 from crm_analysis.models.fit import EffectRequest, Params
 from crm_analysis.models.histories import Distinct, Floats
@@ -55,6 +57,9 @@ class ClockedFit(CNBDFit):
 
     model_name: ClassVar[str] = "BG/CNBD-k in the shop's clock"
     model: ClassVar[PurchaseModel] = cast(PurchaseModel, steady_cnbd)
+    how_to_get_gaps: ClassVar[str] = (
+        "take the gaps in the time of the clock: order_clock.with_gaps(transactions, customers, clock)."
+    )
 
     clock: OrderClock
     speed: float = 1.0
@@ -86,25 +91,19 @@ class ClockedFit(CNBDFit):
     def _history(self, customers: CustomerSummary) -> tuple[Floats, Floats, Floats]:
         """Frequency, recency and T, the latter two in the time of the clock."""
         frequency = super()._history(customers)[0]  # refuses another time unit
-        first, last = (self.clock.time(dates) for dates in _dates(customers))
-        now = self.clock.time([_as_of(customers)])[0]
+        as_of, days = _as_of(customers), _dates(customers)
+        refuse(_late_days(customers, as_of, *days))
+        first, last = (self.clock.time(dates) for dates in days)
+        now = self.clock.time([as_of])[0]
         return frequency, last - first, now - first
 
     def _length(self, customers: CustomerSummary, horizon: Horizon) -> float:
         as_of = _as_of(customers)
         return self.speed * self.clock.length(as_of, horizon_in_units(horizon, self.time_unit, as_of))
 
-    def expected_purchases_new_customer(
-        self, horizon: Horizon | Floats, *, covariates: CustomerSummary | None = None
-    ) -> Floats:
-        """Expected repeat purchases in the `horizon` after the first purchase, seasons and level left out.
-
-        Of newcomers, unless `covariates` names customers of whom some were seen in the first weeks.
-        """
-        if isinstance(horizon, str):
-            horizon = horizon_in_units(horizon, self.time_unit)
-        params = self.params if covariates is None else self.params_of(covariates)
-        return self.model.expected_purchases_new_customer(params, horizon)
+    def params_of_new_customers(self, covariates: CustomerSummary | None) -> Params:
+        """Return the parameters of newcomers, unless some are named of whom some were seen in the first weeks."""
+        return self.params if covariates is None else self.params_of(covariates)
 
     def expected_repeat_curve(self, first_days: pd.DatetimeIndex, newcomers: Floats, ends: pd.DatetimeIndex) -> Floats:
         """Expected repeat purchases by the end of some days of all who first bought on others."""
@@ -123,35 +122,27 @@ class ClockedFit(CNBDFit):
         self, customers: CustomerSummary, *, annual_discount_rate: float, horizon: Horizon | None = None
     ) -> pd.Series:
         """Expected repeat purchases of each customer after the as-of date, discounted by the calendar."""
-        return self._discounted(
-            "discounted_residual_purchases", self.model.expected_purchases, customers, annual_discount_rate, horizon
-        )
+        return self._discounted(_purchases(self.model), customers, annual_discount_rate, horizon)
 
     def discounted_residual_lifetime(
         self, customers: CustomerSummary, *, annual_discount_rate: float, horizon: Horizon | None = None
     ) -> pd.Series:
         """Expected time as a customer after the as-of date, discounted; in the time unit, by the calendar."""
-
-        def lifetime(params: Params, x: Floats, t_x: Floats, T: Floats, length: float) -> Floats:
-            return self.model.discounted_residual_lifetime(params, x, t_x, T, 0.0, length)
-
-        return self._discounted("discounted_residual_lifetime", lifetime, customers, annual_discount_rate, horizon)
+        return self._discounted(_lifetime(self.model), customers, annual_discount_rate, horizon)
 
     def _discounted(
         self,
-        name: str,
-        until: Callable[..., Floats],
+        quantity: "_Quantity",
         customers: CustomerSummary,
         annual_discount_rate: float,
         horizon: Horizon | None,
     ) -> pd.Series:
         rate = annual_to_continuous(annual_discount_rate, self.time_unit)
-        in_time = name == "discounted_residual_lifetime"  # of the clock, to be turned into that of the calendar
         kinds, rows = self._kinds_of(customers)
         per_year = units_per_year(self.time_unit)
         if horizon is None and rate == 0:
-            whole = getattr(self.model, name)(*kinds, 0.0, None)
-            if in_time:
+            whole = quantity.discounted(*kinds, 0.0, None)
+            if quantity.is_time:
                 whole = whole / self.speed  # a slower clock takes longer by the calendar
         else:
             end = (
@@ -163,14 +154,14 @@ class ClockedFit(CNBDFit):
             whole, before, begin = np.zeros(len(rows.counts)), np.zeros(len(rows.counts)), 0.0
             for stop in ends:
                 length = self._length(customers, float(stop))
-                upto = until(*kinds, length)
-                if in_time and length:
+                upto = quantity.until(*kinds, length)
+                if quantity.is_time and length:
                     upto = upto * stop / length  # until then the two differ by the season alone
                 whole += np.exp(-rate * (begin + stop) / 2) * (upto - before)
                 before, begin = upto, stop
             if horizon is None:
-                whole += self._tail(name, kinds, rate, end)
-        return pd.Series(whole[rows.inverse], index=customers.frame.index, name=name)
+                whole += self._tail(quantity, kinds, rate, end)
+        return pd.Series(whole[rows.inverse], index=customers.frame.index, name=quantity.name)
 
     def _kinds_of(self, customers: CustomerSummary) -> tuple[tuple[Params, Floats, Floats, Floats], Distinct]:
         """Parameters and history of one customer of each kind, and how all customers fold into these."""
@@ -180,11 +171,13 @@ class ClockedFit(CNBDFit):
         x, t_x, T = (column[rows.first] for column in history)
         return (params._replace(**own), x, t_x, T), rows
 
-    def _tail(self, name: str, kinds: tuple[Params, Floats, Floats, Floats], rate: float, end: float) -> Floats:
+    def _tail(
+        self, quantity: "_Quantity", kinds: tuple[Params, Floats, Floats, Floats], rate: float, end: float
+    ) -> Floats:
         """What comes after `end`, where the seasons of so many years have evened out: by the calendar, at one speed."""
-        function, by_clock = getattr(self.model, name), rate / self.speed
-        tail = function(*kinds, by_clock, None) - function(*kinds, by_clock, end * self.speed)
-        return np.maximum(tail, 0.0) / (self.speed if name == "discounted_residual_lifetime" else 1.0)
+        by_clock = rate / self.speed
+        tail = quantity.discounted(*kinds, by_clock, None) - quantity.discounted(*kinds, by_clock, end * self.speed)
+        return np.maximum(tail, 0.0) / (self.speed if quantity.is_time else 1.0)
 
     def simulate_future(
         self, customers: CustomerSummary, *, horizon: Horizon, rng: np.random.Generator
@@ -205,6 +198,40 @@ class ClockedFit(CNBDFit):
         saved = json.loads(text)["clock"]
         days = {name: date.fromisoformat(saved[name]) for name in _DAYS_OF_THE_CLOCK}
         return replace(fit, clock=OrderClock(**saved | days | {"factors": tuple(saved["factors"])}))
+
+
+class _Quantity(NamedTuple):
+    """Something that adds up over the time to come.
+
+    Attributes
+    ----------
+    name : str
+        Of the result.
+    until : callable
+        Parameters, history and a length by the clock, to the quantity so far.
+    discounted : callable
+        Parameters, history, rate and horizon by the clock, to the quantity discounted by the clock.
+    is_time : bool
+        Whether it is itself time by the clock, to be turned into that of the calendar.
+    """
+
+    name: str
+    until: Callable[..., Floats]
+    discounted: Callable[..., Floats]
+    is_time: bool
+
+
+def _purchases(model: PurchaseModel) -> _Quantity:
+    return _Quantity(
+        "discounted_residual_purchases", model.expected_purchases, model.discounted_residual_purchases, is_time=False
+    )
+
+
+def _lifetime(model: PurchaseModel) -> _Quantity:
+    def until(params: Params, x: Floats, t_x: Floats, T: Floats, length: float) -> Floats:
+        return model.discounted_residual_lifetime(params, x, t_x, T, 0.0, length)
+
+    return _Quantity("discounted_residual_lifetime", until, model.discounted_residual_lifetime, is_time=True)
 
 
 def fit_clocked(
@@ -240,8 +267,9 @@ def fit_clocked(
     SettingsError
         When clock and summary count in different units, or the summary has no as-of date.
     DataError
-        When dates or gaps are missing.
+        When dates or gaps are missing, gaps are not in the time of the clock, or purchases lie after the as-of date.
     """
+    require_summary(customers)
     if clock.time_unit != customers.time_unit:
         raise SettingsError(f"the clock counts in {clock.time_unit}s, the summary in {customers.time_unit}s.")
     names = CNBDFit.names()
@@ -254,7 +282,9 @@ def fit_clocked(
         converged=True,
         clock=clock,
     )
+    case = case_weights(weights, customers.frame.index)
     seen_first = template.covariate_frame(customers)[FIRST_WINDOW]
+    seen_first = seen_first if case is None else seen_first[case > 0]
     column = [FIRST_WINDOW] if first_window and 0 < seen_first.mean() < 1 else None
     effects: list[EffectRequest] = [("purchase", {"alpha": -1.0}, column), ("shape", {"r": 1.0}, column)]
     return fit_by_regularity(template, customers, k=k, weights=weights, effects=effects)
@@ -278,5 +308,23 @@ def _dates(customers: CustomerSummary) -> list[NDArray[np.datetime64]]:
     """Days of the first and the last purchase."""
     absent = [name for name in _DATES if name not in customers.frame]
     fix = "make the summary with summarize_customers."
-    refuse(Violation("customer summary", name, "there is no such column", 0, fix) for name in absent)
+    refuse(Violation(TABLE, name, "there is no such column", 0, fix) for name in absent)
     return [customers.frame[name].to_numpy().astype("datetime64[D]") for name in _DATES]
+
+
+def _late_days(
+    customers: CustomerSummary, as_of: date, first: NDArray[np.datetime64], last: NDArray[np.datetime64]
+) -> Iterator[Violation]:
+    """Say which customers bought when the clock cannot have seen it: after the as-of date, or on no day at all."""
+    frame = customers.frame[list(_DATES)]
+    for rule, broken, fix in [
+        ("a day is missing", np.isnat(first) | np.isnat(last), "make the summary with summarize_customers."),
+        ("the last purchase is before the first", last < first, "check which date is which."),
+        (
+            f"the last purchase is after the as-of date {as_of}",
+            last > np.datetime64(as_of),
+            "give the as-of date of the summary, or make it again with summarize_customers(..., as_of=...).",
+        ),
+    ]:
+        if broken.any():
+            yield Violation(TABLE, "", rule, int(broken.sum()), fix, frame[broken].head(5))

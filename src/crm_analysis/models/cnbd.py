@@ -18,7 +18,7 @@ What the functions take and return is said once, in `purchase_fit.PurchaseModel`
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, TypeVar, cast
 
@@ -28,13 +28,16 @@ from scipy.special import betaln, expit, gammaln, psi
 
 from crm_analysis.data.customer_summary import TABLE, CustomerSummary
 from crm_analysis.errors import EstimationWarning, SettingsError, Violation, refuse, warn_of_doubt
+from crm_analysis.messages import _
 from crm_analysis.models import erlang_future
 from crm_analysis.models import histories as purchase_histories
+from crm_analysis.models.checks import case_weights, check_whole, require_summary
 from crm_analysis.models.covariates import Covariates
 from crm_analysis.models.erlang_future import Alive, log_stage_weights
-from crm_analysis.models.fit import EffectRequest, case_weights
+from crm_analysis.models.fit import EffectRequest
 from crm_analysis.models.histories import Floats, if_alive
 from crm_analysis.models.purchase_fit import PurchaseFit, PurchaseModel, require_repeat_buyers
+from crm_analysis.periods import DAYS_PER_UNIT
 
 __all__ = [
     "CNBDFit",
@@ -287,6 +290,9 @@ class CNBDFit(PurchaseFit):
     model: ClassVar[PurchaseModel] = cast(PurchaseModel, sys.modules[__name__])
 
     modified: ClassVar[bool] = False
+    how_to_get_gaps: ClassVar[str] = (
+        "make the summary with summarize_customers(..., gaps=True): gaps, recency and T in the same time unit."
+    )
 
     params: CNBDParams
 
@@ -304,7 +310,17 @@ class CNBDFit(PurchaseFit):
 
     def log_likelihood_constant(self, customers: CustomerSummary, weights: pd.Series | Floats | None) -> float:
         """(k - 1) times the sum of the logs of all gaps: what makes different k comparable."""
-        return _log_likelihood_of_gaps(self.params.k, customers, weights)
+        if self.params.k == 1:
+            return 0.0
+        gaps, case = self.sum_log_gap(customers), case_weights(weights, customers.frame.index)
+        return (self.params.k - 1) * float(gaps.sum() if case is None else case @ gaps)
+
+    def sum_log_gap(self, customers: CustomerSummary) -> Floats:
+        """Return the sum of the logs of each customer's gaps, in the time of this fit; refuse what cannot be one."""
+        x, t_x, _ = self._history(customers)
+        a_day = 1 / DAYS_PER_UNIT[self.time_unit]
+        refuse(_impossible_gaps(customers.frame, x, t_x, a_day, self.how_to_get_gaps))
+        return customers.frame["sum_log_gap"].to_numpy(float)
 
 
 FitType = TypeVar("FitType", bound=CNBDFit)
@@ -351,15 +367,16 @@ def fit_cnbd(
     Raises
     ------
     DataError
-        When sum_log_gap is needed and missing, or no customer has a repeat purchase.
+        When sum_log_gap is needed and missing, or in another time than recency; when no customer has a repeat purchase.
     SettingsError
         When k is not a whole number >= 1, or a weight, covariate or penalty is wrong.
 
     Warns
     -----
     EstimationWarning
-        As `fit_bgnbd`; for the chosen k alone.
+        As `fit_bgnbd`, for the chosen k alone; and when that is the largest one tried.
     """
+    require_summary(customers)
     effects: list[EffectRequest] = [("purchase", {"alpha": -1.0}, purchase)]
     if opposite_dropout:
         effects += [("dropout", {"a": 1.0, "b": -1.0}, dropout)]
@@ -381,10 +398,12 @@ def fit_by_regularity(
     penalty: float = 0.0,
 ) -> FitType:
     """Estimate a fit of this family like `template`, for a given k or the one with the highest likelihood."""
+    if k is not None:
+        check_whole("k (None to choose it by likelihood)", k, least=1)
+    if k != 1:
+        template.sum_log_gap(customers)  # refused before, not after, a search
     if k is None:
         return _most_likely(lambda stages: _fit_of_regularity(stages, template, customers, weights, effects, penalty))
-    if k < 1 or k != int(k):
-        raise SettingsError(f"k is {k!r}; give a whole number >= 1, or None to choose it by likelihood.")
     return _fit_of_regularity(int(k), template, customers, weights, effects, penalty)
 
 
@@ -419,24 +438,40 @@ def _most_likely(fit: Callable[[int], FitType]) -> FitType:
     assert best is not None
     for doubt in doubts:
         warn_of_doubt(str(doubt.message))
+    if best.params.k == _MOST_REGULAR:
+        doubt_of_k = _(
+            "k = {k}, the largest tried, has the highest likelihood, and the best k may be larger: customers buy as if "
+            "by the calendar, as with a standing order. Give a larger k, or value them as contracts (fit_sbg).",
+            k=_MOST_REGULAR,
+        )
+        warn_of_doubt(doubt_of_k)
+        return replace(best, advice=(*best.advice, doubt_of_k))
     return best
 
 
-def _log_likelihood_of_gaps(k: int, customers: CustomerSummary, weights: pd.Series | Floats | None) -> float:
-    """Return the part of the log-likelihood that only k moves: (k - 1) times the sum of the logs of all gaps."""
-    if k == 1:
-        return 0.0
-    frame = customers.frame
+def _impossible_gaps(frame: pd.DataFrame, x: Floats, t_x: Floats, a_day: float, fix: str) -> Iterator[Violation]:
+    """Say where `sum_log_gap` cannot be of x gaps that add up to t_x.
+
+    Notes
+    -----
+    By the inequality of means it is at most x ln(t_x / x), which it reaches where all gaps are equal. A day is allowed
+    for recencies that were rounded; another unit, or the calendar for a clock, goes far beyond.
+    """
     name = "sum_log_gap"
-    make_it = "make the summary with summarize_customers(..., gaps=True)."
     if name not in frame:
-        refuse(
-            [Violation(TABLE, name, "there is no such column, and k > 1 needs the gaps between purchases", 0, make_it)]
-        )
-    gaps = frame[name].to_numpy(float)
-    broken = ~np.isfinite(gaps)
-    if broken.any():
-        rule = "missing or infinite (a gap of zero is not a gap: same-day orders are one purchase)"
-        refuse([Violation(TABLE, name, rule, int(broken.sum()), make_it, frame.loc[broken].head(5))])
-    case = case_weights(weights, len(frame))
-    return (k - 1) * float(gaps.sum() if case is None else case @ gaps)
+        yield Violation(TABLE, name, "there is no such column, and k > 1 needs the gaps between purchases", 0, fix)
+        return
+    gaps = pd.to_numeric(frame[name], errors="coerce").to_numpy(float)
+    unknown = ~np.isfinite(gaps)
+    most = x * np.log((t_x + a_day) / np.maximum(x, 1))
+    too_large = ~unknown & (gaps > most + 1e-6 * (x + np.abs(most)))
+    gaps_of_none = ~unknown & (x == 0) & (gaps < 0)
+    for rule, broken in [
+        ("missing or infinite or no number (a gap of zero is no gap: same-day orders are one purchase)", unknown),
+        ("larger than gaps that add up to recency allow: they are in another time", too_large),
+        ("not 0 although there is no repeat purchase", gaps_of_none),
+    ]:
+        if broken.any():
+            rows = frame.loc[broken, ["frequency", "recency", name]]
+            rows = rows.assign(**{"at most": most[broken]}) if broken is too_large else rows
+            yield Violation(TABLE, name, rule, int(broken.sum()), fix, rows.head(5))

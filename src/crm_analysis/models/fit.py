@@ -5,7 +5,6 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,9 +14,14 @@ from scipy.special import chdtrc, ndtri
 
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import SettingsError
+from crm_analysis.models.checks import case_weights as case_weights  # models ask for it here
+from crm_analysis.models.checks import check_draws, check_level, check_penalty, is_number, require_summary
 from crm_analysis.models.covariates import Covariates, Design, Effect, moved
-from crm_analysis.models.histories import Floats, distinct_rows
-from crm_analysis.models.likelihood import LikelihoodAndScore, Maximum, maximize_likelihood, profile_interval
+from crm_analysis.models.histories import Floats
+from crm_analysis.models.likelihood import Maximum, maximize_likelihood, profile_interval
+from crm_analysis.models.problem import Problem
+from crm_analysis.models.saved_fit import damaged, saved_content, saved_effect
+from crm_analysis.periods import check_time_unit
 
 Params = Any  # each model has a NamedTuple of its own; its module knows which
 EffectRequest = tuple[str, Mapping[str, float], Covariates]
@@ -67,10 +71,15 @@ class Fit(ABC):
         What covariates do to the parameters, with their coefficients.
     penalty : float
         Weight of the squared coefficients in the search.
+    data_totals : tuple of float
+        Sums over the data the fit was made from, by which two fits know whether theirs is the same; empty where there
+        was none.
     """
 
     model_name: ClassVar[str]
     params_type: ClassVar[type]
+    carries_time: ClassVar[bool] = False
+    """Whether parameters are in a unit of time; where none is, `time_unit` may be ""."""
 
     params: tuple[float, ...]
     covariance: pd.DataFrame
@@ -81,19 +90,59 @@ class Fit(ABC):
     advice: tuple[str, ...] = ()
     effects: tuple[Effect, ...] = ()
     penalty: float = 0.0
+    data_totals: tuple[float, ...] = ()
 
     @classmethod
     def from_params(cls, params: tuple[float, ...], *, time_unit: str = "week") -> Self:
-        """Make a fit of published parameters: it predicts, and has no covariance and no likelihood."""
+        """Make a fit of published parameters: it predicts, and has no covariance and no likelihood.
+
+        Parameters
+        ----------
+        params : tuple of float
+            All parameters of the model, in the order of its NamedTuple; those of `names` are above 0.
+        time_unit : {"day", "week", "month"}
+            Unit of the parameters that carry time.
+
+        Raises
+        ------
+        SettingsError
+            For too many or too few parameters, one that is no number above 0, or an unknown time unit.
+        """
+        own = cls._checked_params(params)
+        cls._check_time_unit(time_unit)
         names = cls.names()
         return cls(
-            params=cls.params_type(*params),
+            params=own,
             covariance=pd.DataFrame(np.nan, index=names, columns=names),
             log_likelihood=np.nan,
             number_of_customers=0,
             time_unit=time_unit,
             converged=True,
         )
+
+    @classmethod
+    def _checked_params(cls, params: Any) -> Params:
+        fields = cls.params_type._fields  # type: ignore[attr-defined]  # a NamedTuple class
+        try:
+            # The parameters of another model may be as many, and would mean something else.
+            own = params if hasattr(params, "_fields") else cls.params_type(*params)
+        except TypeError:
+            own = None
+        if not isinstance(own, cls.params_type):
+            raise SettingsError(
+                f"a {cls.model_name} fit is made of {', '.join(fields)}, numbers in this order, not of {params!r}."
+            )
+        wrong = {name: getattr(own, name) for name in cls.names()}
+        wrong = {name: value for name, value in wrong.items() if not (is_number(value) and value > 0)}
+        if wrong:
+            listed = ", ".join(f"{name} = {value!r}" for name, value in wrong.items())
+            raise SettingsError(f"the parameters of a {cls.model_name} fit are numbers above 0, but {listed}.")
+        return own
+
+    @classmethod
+    def _check_time_unit(cls, time_unit: str) -> None:
+        if cls.carries_time or time_unit != "":
+            check_time_unit(time_unit)
 
     @classmethod
     def names(cls) -> list[str]:
@@ -122,7 +171,13 @@ class Fit(ABC):
         """Estimates with standard errors and intervals (delta method), one row a parameter or coefficient.
 
         The interval of a parameter is symmetric on the log scale, so it never leaves the positive numbers.
+
+        Parameters
+        ----------
+        level : float
+            Probability that an interval covers, inside (0, 1).
         """
+        check_level(level)
         estimate = self.coefficients
         error = pd.Series(np.sqrt(np.diag(self.covariance)), index=estimate.index)
         reach = ndtri((1 + level) / 2) * error
@@ -138,7 +193,7 @@ class Fit(ABC):
         Parameters
         ----------
         n : int
-            Number of draws.
+            Number of draws, >= 1.
         seed : int
             The same seed gives the same draws.
 
@@ -150,8 +205,9 @@ class Fit(ABC):
         Raises
         ------
         SettingsError
-            When the fit has no covariance to draw from.
+            When the fit has no covariance to draw from, or `n` is no number of draws.
         """
+        check_draws(n)
         if self.covariance.isna().to_numpy().any():
             raise SettingsError(f"this {self.model_name} fit has no covariance to draw parameters from.")
         values = self.coefficients.to_numpy()
@@ -166,6 +222,11 @@ class Fit(ABC):
     def with_coefficients(self, values: Sequence[float]) -> Self:
         """Return this fit with other values of `coefficients`, for draws and what-ifs, without covariance."""
         estimated, numbers = self.names(), [float(value) for value in values]
+        if len(numbers) != len(self.coefficients):
+            raise SettingsError(
+                f"this fit has {len(self.coefficients)} coefficients, {', '.join(self.coefficients.index)}; these are "
+                f"{len(numbers)}."
+            )
         params = self.params._replace(**dict(zip(estimated, numbers, strict=False)))  # type: ignore[attr-defined]
         rest = numbers[len(estimated) :]
         effects = []
@@ -182,10 +243,12 @@ class Fit(ABC):
             log_likelihood=np.nan,
             number_of_customers=0,
             advice=(),
+            data_totals=(),
         )
 
     def params_of(self, customers: CustomerSummary) -> Params:
         """Return the parameters of each customer: numbers, or arrays where covariates move them."""
+        require_summary(customers)
         if not self.effects:
             return self.params
         frame = self.covariate_frame(customers)
@@ -200,14 +263,15 @@ class Fit(ABC):
         Raises
         ------
         SettingsError
-            When the other fit is of another model (compare `aic` or `bic`), of other customers, or not smaller.
+            When the other fit is of another model (compare `aic` or `bic`), not smaller, or of other data: other
+            customers or weights, another time unit or clock.
         """
+        if not isinstance(restricted, Fit):
+            raise SettingsError(f"a likelihood-ratio test needs another fit, not a {type(restricted).__name__}.")
         added = set(self.coefficients.index) - set(restricted.coefficients.index)
         fixed = [name for name in self.params._fields if name not in self.names()]  # type: ignore[attr-defined]
-        same = (
-            self.model_name == restricted.model_name
-            and self.number_of_customers == restricted.number_of_customers
-            and all(getattr(self.params, name) == getattr(restricted.params, name) for name in fixed)
+        same = self.model_name == restricted.model_name and all(
+            getattr(self.params, name) == getattr(restricted.params, name) for name in fixed
         )
         if not (same and added and set(restricted.coefficients.index) < set(self.coefficients.index)):
             raise SettingsError(
@@ -215,10 +279,20 @@ class Fit(ABC):
                 f"these are {self.model_name} with {', '.join(self.coefficients.index)} and {restricted.model_name} "
                 f"with {', '.join(restricted.coefficients.index)}. Compare fits of different models by aic or bic."
             )
+        if not self._same_data(restricted):
+            raise SettingsError(
+                "a likelihood-ratio test needs two fits made here from the same customers, with the same weights, in "
+                "the same time unit and clock; these two were made from other data, or one of them from none."
+            )
         if self.penalty or restricted.penalty:
             raise SettingsError("a likelihood-ratio test needs fits without a penalty.")
         statistic = float(max(0.0, 2 * (self.log_likelihood - restricted.log_likelihood)))
         return LikelihoodRatioTest(statistic, len(added), float(chdtrc(len(added), statistic)))
+
+    def _same_data(self, other: "Fit") -> bool:
+        mine, theirs = self.data_totals, other.data_totals
+        known = 0 < len(mine) == len(theirs) and self.time_unit == other.time_unit
+        return known and np.allclose(mine, theirs, rtol=1e-9, atol=0)
 
     def profile_interval(
         self,
@@ -237,7 +311,7 @@ class Fit(ABC):
         customers, weights
             Those the fit was made from.
         level : float
-            Probability that the interval covers.
+            Probability that the interval covers, inside (0, 1).
 
         Returns
         -------
@@ -249,14 +323,17 @@ class Fit(ABC):
         SettingsError
             For an unknown name, other customers than those of the fit, or a fit with a penalty.
         """
+        check_level(level)
+        require_summary(customers)
         names = list(self.coefficients.index)
         if name not in names:
             raise SettingsError(f"there is no parameter {name!r}; this fit has {', '.join(names)}.")
-        problem = _Problem.of(self, customers, weights, self.effects)
+        case = case_weights(weights, customers.frame.index)
+        problem = Problem.of(self, customers, case, self.effects)
         values = self.coefficients.to_numpy()
         likelihood = problem.likelihood(self)
         highest = float(problem.counts @ likelihood(values)[0])
-        again = highest + self.log_likelihood_constant(customers, weights)
+        again = highest + self.log_likelihood_constant(customers, case)
         if self.penalty or not np.isclose(again, self.log_likelihood, rtol=1e-9, atol=1e-6):
             raise SettingsError("profile intervals need the customers and weights of the fit, and no penalty.")
         maximum = Maximum(values, self.covariance.to_numpy(), highest, self.converged, self.advice)
@@ -305,10 +382,10 @@ class Fit(ABC):
         customers, weights, effects, penalty
             As the public fit functions take them.
         """
-        if not (np.isfinite(penalty) and penalty >= 0):
-            raise SettingsError(f"penalty is {penalty}; give a number >= 0.")
+        require_summary(customers)
+        check_penalty(penalty)
         used, frame = self.data(customers)[1], self.covariate_frame(customers)
-        case = case_weights(weights, len(used))
+        case = case_weights(weights, customers.frame.index)
         if case is not None:
             used = used & (case > 0)  # rows without weight do not make a covariate vary
         asked = [
@@ -317,7 +394,7 @@ class Fit(ABC):
             if covariates is not None
         ]
         empty = [replace(effect, coefficients=(0.0,) * len(effect.design.names)) for effect in asked]
-        problem = _Problem.of(self, customers, weights, empty)
+        problem = Problem.of(self, customers, case, empty)
         standard = problem.standardised()
         shape = replace(self, effects=tuple(empty))
         names = list(shape.coefficients.index)
@@ -332,14 +409,16 @@ class Fit(ABC):
         )
         params, covariance = problem.in_given_units(maximum, shape)
         found = shape.with_coefficients(list(params))
+        constant = self.log_likelihood_constant(customers, case)
         return replace(
             found,
             covariance=pd.DataFrame(covariance, index=names, columns=names),
-            log_likelihood=maximum.log_likelihood + self.log_likelihood_constant(customers, weights),
+            log_likelihood=maximum.log_likelihood + constant,
             number_of_customers=float(problem.counts.sum()),
             converged=maximum.converged,
             advice=maximum.advice,
-            penalty=penalty,
+            penalty=float(penalty),
+            data_totals=(*problem.totals(), constant),
         )
 
     # --- saving ------------------------------------------------------------------------------------------------
@@ -358,128 +437,24 @@ class Fit(ABC):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read a fit that `to_json` wrote; refuse that of another model."""
-        content = json.loads(text)
-        model = content.pop("model", None)
-        if model != cls.model_name:
-            raise SettingsError(f"this file holds a {model} fit, not a {cls.model_name} fit.")
-        content["params"] = cls.params_type(*content["params"])
-        content["advice"] = tuple(content["advice"])
-        content["effects"] = tuple(_effect_from_json(effect) for effect in content["effects"])
+        """Read a fit that `to_json` wrote.
+
+        Raises
+        ------
+        SettingsError
+            For text that holds no fit, only a part of one, or one of another model.
+        """
+        needed = [field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING]
+        content = saved_content(text, cls.model_name, needed)
+        params = cls._checked_params(content.pop("params"))
+        cls._check_time_unit(content["time_unit"])
         covariance = content.pop("covariance")
-        fit = cls(**content, covariance=pd.DataFrame())
-        names = fit.coefficients.index
-        return replace(fit, covariance=pd.DataFrame(covariance, index=names, columns=names, dtype=float))
-
-
-def _effect_from_json(content: dict[str, Any]) -> Effect:
-    design = content["design"]
-    levels = {name: tuple(known) for name, known in design["levels"].items()}
-    return Effect(
-        content["label"],
-        content["signs"],
-        Design(design["formula"], tuple(design["names"]), levels),
-        tuple(content["coefficients"]),
-    )
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """Distinct rows of data and covariates, with their counts: what the optimiser works on."""
-
-    columns: tuple[Floats, ...]
-    matrices: tuple[Floats, ...]
-    counts: Floats
-
-    @classmethod
-    def of(
-        cls,
-        fit: Fit,
-        customers: CustomerSummary,
-        weights: pd.Series | Floats | None,
-        effects: Sequence[Effect],
-    ) -> "_Problem":
-        columns, used = fit.data(customers)
-        frame = fit.covariate_frame(customers)
-        case = case_weights(weights, len(used))
-        matrices = [effect.design.matrix(frame[used]) for effect in effects]
-        covariates = [column for matrix in matrices for column in matrix.T]
-        rows = distinct_rows(*columns, *covariates, weights=None if case is None else case[used])
-        # Rows without weight say nothing, and would only be in the way of logarithms.
-        weighty = rows.counts > 0
-        distinct = [column[weighty] for column in rows.columns]
-        ends = np.cumsum([len(columns), *(matrix.shape[1] for matrix in matrices)])
-        parts = [np.column_stack(distinct[start:end]) for start, end in pairwise(ends) if end > start]
-        return cls(tuple(distinct[: len(columns)]), tuple(parts), rows.counts[weighty])
-
-    def _centre_and_scale(self, matrix: Floats) -> tuple[Floats, Floats]:
-        share = self.counts / self.counts.sum()
-        centre = share @ matrix
-        return centre, np.sqrt(share @ (matrix - centre) ** 2)
-
-    def standardised(self) -> "_Problem":
-        """Covariates with mean 0 and standard deviation 1, in which the search is equally steep everywhere."""
-        standard = []
-        for matrix in self.matrices:
-            centre, scale = self._centre_and_scale(matrix)
-            standard.append((matrix - centre) / scale)
-        return replace(self, matrices=tuple(standard))
-
-    def in_given_units(self, maximum: Maximum, shape: Fit) -> tuple[Floats, Floats]:
-        """Restate a maximum found on standardised covariates for the covariates as given."""
-        names = shape.names()
-        positive = np.arange(len(maximum.params)) < len(names)
-        step = np.eye(len(maximum.params))
-        position = len(names)
-        for effect, matrix in zip(shape.effects, self.matrices, strict=True):
-            centre, scale = self._centre_and_scale(matrix)
-            here = np.arange(position, position + len(scale))
-            step[here, here] = 1 / scale
-            for name, sign in effect.signs.items():
-                step[names.index(name), here] = -sign * centre / scale
-            position += len(scale)
-        logs = np.where(positive, np.log(np.where(positive, maximum.params, 1.0)), maximum.params)
-        restated = step @ logs
-        params = np.where(positive, np.exp(np.where(positive, restated, 0.0)), restated)
-        before, after = np.where(positive, maximum.params, 1.0), np.where(positive, params, 1.0)
-        jacobian = after[:, None] * step / before
-        return params, jacobian @ maximum.covariance @ jacobian.T
-
-    def likelihood(self, shape: Fit) -> LikelihoodAndScore:
-        """Return the likelihood as a function of everything estimated, covariates chained into the model's own."""
-        names = shape.names()
-        position = {name: place for place, name in enumerate(names)}
-
-        def function(values: Floats) -> tuple[Floats, Floats]:
-            base = dict(zip(names, values.tolist(), strict=False))
-            if not shape.effects:
-                params = shape.params._replace(**base)  # type: ignore[attr-defined]
-                return shape.log_likelihood_and_score(params, *self.columns)
-            effects, rest = [], values[len(names) :]
-            for effect in shape.effects:
-                effects.append(replace(effect, coefficients=tuple(rest[: len(effect.coefficients)])))
-                rest = rest[len(effect.coefficients) :]
-            own = moved(base, effects, self.matrices)
-            params = shape.params._replace(**own)  # type: ignore[attr-defined]
-            value, score = shape.log_likelihood_and_score(params, *self.columns)
-            by_log = score * np.column_stack([np.broadcast_to(own[name], value.shape) for name in names])
-            of_params = by_log / values[: len(names)]
-            of_coefficients = [
-                sum(sign * by_log[:, position[name]] for name, sign in effect.signs.items())[:, None] * matrix  # type: ignore[index]
-                for effect, matrix in zip(effects, self.matrices, strict=True)
-            ]
-            return value, np.concatenate([of_params, *of_coefficients], axis=1)
-
-        return function
-
-
-def case_weights(weights: pd.Series | Floats | None, length: int) -> Floats | None:
-    """Return case weights as an array; refuse a wrong length, a missing, negative or all-zero weight."""
-    if weights is None:
-        return None
-    array = np.asarray(weights, dtype=np.float64)
-    if array.shape != (length,) or not np.isfinite(array).all() or (array < 0).any() or array.sum() == 0:
-        raise SettingsError(
-            f"weights: give one weight >= 0 for each of the {length:,} customers, not all of them zero."
-        )
-    return array
+        try:
+            content["advice"] = tuple(content.get("advice", ()))
+            content["effects"] = tuple(saved_effect(effect) for effect in content.get("effects", ()))
+            content["data_totals"] = tuple(map(float, content.get("data_totals", ())))
+            fit = cls(**content, params=params, covariance=pd.DataFrame())
+            names = fit.coefficients.index
+            return replace(fit, covariance=pd.DataFrame(covariance, index=names, columns=names, dtype=float))
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise damaged(cls.model_name, str(error)) from None

@@ -11,11 +11,12 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import betainc, gammaln, psi
+from scipy.special import betainc, gammaln, ndtri, psi
 
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, warn_of_doubt
 from crm_analysis.messages import _, number
+from crm_analysis.models.checks import case_weights, check_generator, require_summary
 from crm_analysis.models.covariates import Covariates
 from crm_analysis.models.fit import Fit, Params
 from crm_analysis.models.histories import Floats, Integers
@@ -119,6 +120,34 @@ def probability_of_mean_below(params: GammaGammaParams, frequency: Floats, value
     return betainc(p * x, q, share)
 
 
+def simulate(
+    params: GammaGammaParams, frequency: Floats, monetary_value: Floats, buyer: Integers, rng: np.random.Generator
+) -> Floats:
+    """Simulate the value of purchases to come.
+
+    Parameters
+    ----------
+    params : GammaGammaParams
+        p, q, v.
+    frequency, monetary_value : array, shape (n_customers,)
+        As in `expected_spend`; with a frequency of 0 for all, new customers are simulated.
+    buyer : array of int, shape (n_purchases,)
+        Position of the customer who makes each purchase: `customer` of the events that a purchase model simulates.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    array, shape (n_purchases,)
+        Currency. Given the history nu ~ Gamma(q + p x, v + x m), and each purchase is Gamma(p, nu).
+    """
+    p, q, v = params
+    x = np.asarray(frequency, float)
+    paid = np.where(x > 0, x * np.nan_to_num(monetary_value), 0.0)
+    nu = rng.gamma(q + p * x) / (v + paid)
+    return rng.gamma(np.broadcast_to(p, nu.shape)[buyer]) / nu[buyer]
+
+
 @dataclass(frozen=True)
 class SpendFrequencyCorrelation:
     """Whether those who buy often spend more (or less) per purchase; the model takes it that they do not.
@@ -131,15 +160,15 @@ class SpendFrequencyCorrelation:
         Its 95% interval (Fisher's z).
     p_value : float
         Of the hypothesis of no correlation.
-    customers : int
-        Repeat buyers it rests on.
+    customers : float
+        Repeat buyers (or their weight) it rests on.
     """
 
     correlation: float
     lower: float
     upper: float
     p_value: float
-    customers: int
+    customers: float
 
     @property
     def judgement(self) -> Literal["fine", "undecided", "correlated", "unknown"]:
@@ -156,29 +185,46 @@ class SpendFrequencyCorrelation:
         return "correlated" if excludes_zero and abs(self.correlation) >= _TENABLE_CORRELATION else "undecided"
 
 
-def spend_frequency_correlation(customers: CustomerSummary) -> SpendFrequencyCorrelation:
+def spend_frequency_correlation(
+    customers: CustomerSummary, *, weights: pd.Series | Floats | None = None
+) -> SpendFrequencyCorrelation:
     """Test the independence of spend and frequency among customers with an observed repeat spend.
+
+    Parameters
+    ----------
+    customers : CustomerSummary
+        With monetary_value.
+    weights : Series or array, shape (n_customers,), optional
+        Case weights of all customers, >= 0; a weight of 2 equals the row given twice.
 
     Raises
     ------
     DataError
-        When fewer than four customers have one.
+        When fewer than four customers (by weight) have one.
     """
+    require_summary(customers)
     x, m = _observed_spend(customers)
-    if len(x) < 4:
+    case = case_weights(weights, customers.frame.index)
+    count = np.ones(len(x)) if case is None else case[_has_spend(customers)]
+    x, m, count = x[count > 0], m[count > 0], count[count > 0]
+    number_of_customers = float(count.sum())
+    if number_of_customers < 4:
         raise DataError(
-            f"customer summary: {len(x)} customer(s) with repeat spend; a correlation needs at least four.\n"
-            "To fix: give a longer log, or check the monetary_value column."
+            f"customer summary: {number_of_customers:g} customer(s) with repeat spend; a correlation needs at least "
+            "four.\n"
+            "To fix: give a longer log, check the monetary_value column, or give weights above 0 to more customers."
         )
     if x.min() == x.max() or m.min() == m.max():
-        return SpendFrequencyCorrelation(np.nan, np.nan, np.nan, np.nan, len(x))
-    from scipy.stats import pearsonr  # takes longer to import than everything else a fit needs
-
-    result = pearsonr(x, m)
-    interval = result.confidence_interval(0.95)
-    return SpendFrequencyCorrelation(
-        float(result.statistic), float(interval.low), float(interval.high), float(result.pvalue), len(x)
-    )
+        return SpendFrequencyCorrelation(np.nan, np.nan, np.nan, np.nan, number_of_customers)
+    share = count / number_of_customers
+    dx, dm = x - share @ x, m - share @ m
+    r = float(np.clip(share @ (dx * dm) / np.sqrt((share @ dx**2) * (share @ dm**2)), -1, 1))
+    with np.errstate(divide="ignore"):  # a perfect correlation is infinitely sure
+        reach = ndtri(0.975) / np.sqrt(number_of_customers - 3)
+        lower, upper = np.tanh(np.arctanh(r) + np.array([-reach, reach]))
+        # Under independence r^2 is Beta(1/2, (n - 2) / 2).
+        p_value = float(betainc((number_of_customers - 2) / 2, 0.5, 1 - r**2))
+    return SpendFrequencyCorrelation(r, float(lower), float(upper), p_value, number_of_customers)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -205,11 +251,8 @@ class GammaGammaFit(Fit):
 
     def expected_spend(self, customers: CustomerSummary) -> pd.Series:
         """Expected value of each customer's next purchase; the population's mean where no repeat spend was seen."""
-        frame = customers.frame
-        values = expected_spend(
-            self.params_of(customers), customers.monetary_count.to_numpy(float), frame["monetary_value"].to_numpy(float)
-        )
-        return pd.Series(values, index=frame.index, name="expected_spend")
+        values = expected_spend(self.params_of(customers), *_spend_so_far(customers))
+        return pd.Series(values, index=customers.frame.index, name="expected_spend")
 
     def spend_distribution(self, customers: CustomerSummary, edges: Floats) -> pd.DataFrame:
         """Compare the mean purchase values seen with those the model expects of customers with as many purchases.
@@ -250,11 +293,8 @@ class GammaGammaFit(Fit):
         array, shape (n_purchases,)
             Currency. Given the history nu ~ Gamma(q + p x, v + x m), and each purchase is Gamma(p, nu).
         """
-        p, q, v = self.params_of(customers)
-        x = customers.monetary_count.to_numpy(float)
-        paid = x * np.nan_to_num(customers.frame["monetary_value"].to_numpy(float))
-        nu = rng.gamma(q + p * x) / (v + paid)
-        return rng.gamma(p, size=len(buyer)) / nu[buyer]
+        check_generator(rng)
+        return simulate(self.params_of(customers), *_spend_so_far(customers), buyer, rng)
 
 
 def fit_gamma_gamma(
@@ -284,7 +324,7 @@ def fit_gamma_gamma(
     Raises
     ------
     DataError
-        When fewer than four customers have a repeat spend, or a covariate is missing.
+        When fewer than four customers (by weight) have a repeat spend, or a covariate is missing.
 
     Warns
     -----
@@ -292,7 +332,7 @@ def fit_gamma_gamma(
         When q <= 1 (the mean spend of the population is infinite), when spend and frequency are correlated, or from
         the optimiser.
     """
-    correlation = spend_frequency_correlation(customers)  # refuses a base too small
+    correlation = spend_frequency_correlation(customers, weights=weights)  # refuses a base too small
 
     def starts(columns: tuple[Floats, ...], counts: Floats) -> list[tuple[float, float, float]]:
         mean = float(counts @ columns[1] / counts.sum())
@@ -311,18 +351,26 @@ def fit_gamma_gamma(
     return fit
 
 
-def _has_spend(customers: CustomerSummary) -> np.ndarray:
-    return customers.frame["monetary_value"].notna().to_numpy() & (customers.monetary_count.to_numpy(float) > 0)
-
-
-def _observed_spend(customers: CustomerSummary) -> tuple[Floats, Floats]:
+def _spend_so_far(customers: CustomerSummary) -> tuple[Floats, Floats]:
+    """Return monetary_count and monetary_value of all customers."""
+    require_summary(customers)
     if "monetary_value" not in customers.frame:
         raise DataError(
             "customer summary: column 'monetary_value' is missing.\n"
             "To fix: make the summary with summarize_customers, or add the mean value of a repeat purchase."
         )
+    return customers.monetary_count.to_numpy(float), customers.frame["monetary_value"].to_numpy(float)
+
+
+def _has_spend(customers: CustomerSummary) -> NDArray[np.bool_]:
+    count, mean = _spend_so_far(customers)
+    return ~np.isnan(mean) & (count > 0)
+
+
+def _observed_spend(customers: CustomerSummary) -> tuple[Floats, Floats]:
     seen = _has_spend(customers)
-    return customers.monetary_count.to_numpy(float)[seen], customers.frame["monetary_value"].to_numpy(float)[seen]
+    count, mean = _spend_so_far(customers)
+    return count[seen], mean[seen]
 
 
 def _doubts(fit: GammaGammaFit, correlation: SpendFrequencyCorrelation) -> list[str]:

@@ -4,7 +4,7 @@ A contract comes down to the renewals it survived and whether it ended then. All
 one message.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -68,7 +68,10 @@ def contracts(
 
 def _from_counts(active: Any, cohort_size: float | Sequence[float]) -> Contracts:
     cohorts = _cohorts(active)
-    sizes = np.atleast_1d(np.asarray(cohort_size, dtype=float))
+    try:
+        sizes = np.atleast_1d(np.asarray(cohort_size, dtype=float))
+    except (TypeError, ValueError):
+        raise SettingsError(f"cohort_size is {cohort_size!r}; give the number of customers at the start.") from None
     if len(sizes) != len(cohorts):
         raise SettingsError(
             f"`active` holds {len(cohorts)} cohort(s) and `cohort_size` {len(sizes)} size(s); give one for each."
@@ -93,6 +96,8 @@ def _cohorts(active: Any) -> dict[str, Floats]:
     if isinstance(active, pd.DataFrame):
         # A younger cohort has seen fewer renewals: its column ends in missing values.
         columns = {str(name): active[name].iloc[: _last_known(active[name])] for name in active.columns}
+    elif isinstance(active, str) or not isinstance(active, Iterable):
+        raise SettingsError(f"active is {active!r}; give the counts after each renewal, such as [631, 468, 382].")
     elif all(np.ndim(count) == 0 for count in active):
         columns = {"": pd.Series(list(active), dtype=object)}
     else:

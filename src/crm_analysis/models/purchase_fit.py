@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, SettingsError, warn_of_doubt
+from crm_analysis.models.checks import (
+    check_generator,
+    check_whole,
+    counted_purchases,
+    lengths_of_time,
+    require_summary,
+)
 from crm_analysis.models.fit import EffectRequest, Fit, Params
 from crm_analysis.models.histories import Distinct, Floats, distinct_rows
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, annual_to_continuous, horizon_in_units
@@ -101,6 +108,7 @@ class PurchaseFit(Fit):
     """A fitted purchase model. Its methods take any `CustomerSummary` in the time unit of the fit."""
 
     model: ClassVar[PurchaseModel]
+    carries_time: ClassVar[bool] = True
 
     time_unit: TimeUnit
 
@@ -114,6 +122,7 @@ class PurchaseFit(Fit):
         penalty: float = 0.0,
     ) -> Self:
         """Fit the model; the public fit functions say what the parameters mean."""
+        require_summary(customers)
 
         def starts(columns: tuple[Floats, ...], counts: Floats) -> Sequence[tuple[float, ...]]:
             frequency, T = columns[0], columns[2]
@@ -152,19 +161,105 @@ class PurchaseFit(Fit):
         Parameters
         ----------
         horizon : float, str or array
-            In the time unit of the fit, or text.
+            In the time unit of the fit, >= 0, or text.
         covariates : CustomerSummary, optional
-            Customers whose covariates the new ones share, one result each; needed where the fit has covariates.
+            Customers whose covariates the new ones share, one result each; needed where the fit has covariates. Several
+            customers go with one horizon, several horizons with one customer.
+
+        Returns
+        -------
+        array
+            Purchases >= 0, one for each horizon or for each customer.
+
+        Raises
+        ------
+        SettingsError
+            For a horizon that is negative, infinite or no number, several horizons with several customers, or missing
+            covariates.
         """
-        if isinstance(horizon, str):
-            horizon = horizon_in_units(horizon, self.time_unit)
-        if self.effects and covariates is None:
+        lengths = self._lengths(horizon)
+        if np.ndim(lengths) and covariates is not None and len(covariates) != 1:
             raise SettingsError(
-                "this fit has covariates, so a new customer needs some: give `covariates`, a summary of customers of "
-                "the kind meant."
+                f"{np.size(lengths):,} horizons with {len(covariates):,} customers: give one customer, or one horizon "
+                "at a time."
             )
-        params = self.params if covariates is None else self.params_of(covariates)
-        return self.model.expected_purchases_new_customer(params, horizon)
+        return self.model.expected_purchases_new_customer(self.params_of_new_customers(covariates), lengths)
+
+    def params_of_new_customers(self, covariates: CustomerSummary | None) -> Params:
+        """Return the parameters of new customers with the covariates of others; refuse none where some are needed."""
+        if covariates is not None:
+            return self.params_of(covariates)
+        if self.effects:
+            raise SettingsError(
+                "this fit has covariates, so a new customer needs some: give a summary of customers of the kind meant."
+            )
+        return self.params
+
+    def purchase_distribution_new_customer(
+        self, horizon: Horizon, *, most: int = 10, covariates: CustomerSummary | None = None
+    ) -> pd.Series | pd.DataFrame:
+        """Probability that a new customer makes 0, 1, ... `most` repeat purchases in the `horizon` after the first.
+
+        Parameters
+        ----------
+        horizon : float or str
+            In the time unit of the fit, >= 0, or text.
+        most : int
+            Largest number of purchases, >= 0.
+        covariates : CustomerSummary, optional
+            Customers whose covariates the new ones share; needed where the fit has covariates.
+
+        Returns
+        -------
+        Series, indexed by purchases; with `covariates` a DataFrame, indexed by customer_id, one column a number
+            The probabilities add up to 1 less the chance of more than `most`.
+
+        Raises
+        ------
+        SettingsError
+            For a horizon that is negative, infinite or no number, a `most` that is no count, or missing covariates.
+        """
+        length = self._lengths(horizon)
+        if np.ndim(length):
+            raise SettingsError(f"horizon is {horizon!r}; give one length, such as 52 or '24 months'.")
+        counts = _counts_up_to(most)
+        params = self.params_of_new_customers(covariates)
+        table = self.model.probability_of_purchases(params, counts.to_numpy(dtype=np.float64)[:, None], length)
+        if covariates is None:
+            return pd.Series(table[:, 0], index=counts, name="probability")
+        everybody = np.broadcast_to(table, (len(counts), len(covariates)))
+        return pd.DataFrame(everybody.T, index=covariates.frame.index, columns=counts)
+
+    def simulate(self, T: CustomerSummary | Floats | Sequence[float], rng: np.random.Generator) -> pd.DataFrame:
+        """Simulate the repeat purchases of new customers.
+
+        Parameters
+        ----------
+        T : array, shape (n_customers,), or CustomerSummary
+            How long each is observed after the first purchase, in the time unit of the fit, >= 0. A summary gives the T
+            of its customers, and their covariates where the fit has some; their purchases play no part.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        DataFrame
+            One row a repeat purchase: `customer` (position in `T`) and `time` since the first purchase, sorted.
+            `histories.histories(events, T)` makes frequency, recency and T of it.
+
+        Raises
+        ------
+        SettingsError
+            For a T that is no length, a summary in another time unit, missing covariates, or an `rng` that is none.
+        """
+        check_generator(rng)
+        if isinstance(T, CustomerSummary):
+            self._check_unit(T)
+            return self.model.simulate(self.params_of(T), T.frame["T"].to_numpy(dtype=np.float64), rng)
+        observed = lengths_of_time(T, "T")
+        if observed.ndim != 1:
+            raise SettingsError("T must be one length for each new customer, or a CustomerSummary.")
+        return self.model.simulate(self.params_of_new_customers(None), observed, rng)
 
     def expected_repeat_curve(self, first_days: pd.DatetimeIndex, newcomers: Floats, ends: pd.DatetimeIndex) -> Floats:
         """Expected repeat purchases by the end of some days of all who first bought on others, their histories unseen.
@@ -197,11 +292,11 @@ class PurchaseFit(Fit):
         DataFrame, indexed by customer_id, one column a number of purchases
             Rows add up to 1 less the chance of more than `most`.
         """
-        length = self._length(customers, horizon)
-        n = np.arange(most + 1.0)[:, None]
+        counts = _counts_up_to(most)
         params, past = self.params_of(customers), self._history(customers)
-        table = self.model.probability_of_future_purchases(params, *past, n, length)
-        return pd.DataFrame(table.T, index=customers.frame.index, columns=pd.RangeIndex(most + 1, name="purchases"))
+        n = counts.to_numpy(dtype=np.float64)[:, None]
+        table = self.model.probability_of_future_purchases(params, *past, n, self._length(customers, horizon))
+        return pd.DataFrame(table.T, index=customers.frame.index, columns=counts)
 
     def probability_of_outcome(
         self, customers: CustomerSummary, purchases: pd.Series, *, horizon: Horizon
@@ -213,15 +308,20 @@ class PurchaseFit(Fit):
         customers : CustomerSummary
             As they stood at the beginning.
         purchases : Series, indexed by customer_id
-            Purchases each of them made in the `horizon` after it (counts).
+            Purchases each of them made in the `horizon` after it (counts); other customers in it are left out.
 
         Returns
         -------
         DataFrame, indexed by customer_id
             `below` and `equal`: probability of fewer and of exactly as many purchases.
+
+        Raises
+        ------
+        DataError
+            For customers without a count, and counts that are none.
         """
-        counts = purchases.reindex(customers.frame.index).to_numpy(dtype=np.float64)
         params = self.params_of(customers)
+        counts = counted_purchases(purchases, customers.frame.index)
         moved = {name: value for name, value in params._asdict().items() if np.ndim(value)}
         rows = distinct_rows(*self._history(customers), counts, *moved.values())
         x, t_x, T, made, *own = rows.columns
@@ -271,6 +371,7 @@ class PurchaseFit(Fit):
         self, customers: CustomerSummary, *, horizon: Horizon, rng: np.random.Generator
     ) -> pd.DataFrame:
         """One possible future: `customer` (position in the summary) and `time` of each purchase, in the time unit."""
+        check_generator(rng)
         params, past = self.params_of(customers), self._history(customers)
         return self.model.simulate_future(params, *past, self._length(customers, horizon), rng)
 
@@ -287,15 +388,25 @@ class PurchaseFit(Fit):
         return distinct_rows(*history, *moved)
 
     def _history(self, customers: CustomerSummary) -> tuple[Floats, Floats, Floats]:
+        self._check_unit(customers)
+        return history_arrays(customers)
+
+    def _check_unit(self, customers: CustomerSummary) -> None:
         if customers.time_unit != self.time_unit:
             raise SettingsError(
                 f"this fit counts time in {self.time_unit}s, the customer summary in {customers.time_unit}s; "
                 f"summarise with time_unit={self.time_unit!r}."
             )
-        return history_arrays(customers)
 
     def _length(self, customers: CustomerSummary, horizon: Horizon) -> float:
         return horizon_in_units(horizon, self.time_unit, customers.as_of)
+
+    def _lengths(self, horizon: Horizon | Floats) -> Floats | float:
+        """Return horizons of new customers, of whom no as-of date is known, in the time unit; 0 is one too."""
+        if isinstance(horizon, str):
+            return horizon_in_units(horizon, self.time_unit)
+        lengths = lengths_of_time(horizon, "horizon")
+        return lengths if lengths.ndim else float(lengths)
 
 
 def history_arrays(customers: CustomerSummary) -> tuple[Floats, Floats, Floats]:
@@ -326,3 +437,8 @@ def require_repeat_buyers(frequency: Floats, counts: Floats) -> None:
 
 def _series(customers: CustomerSummary, name: str, values: Floats) -> pd.Series:
     return pd.Series(values, index=customers.frame.index, name=name)
+
+
+def _counts_up_to(most: int) -> pd.RangeIndex:
+    check_whole("most", most, least=0)
+    return pd.RangeIndex(most + 1, name="purchases")

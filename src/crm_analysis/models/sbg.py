@@ -9,7 +9,7 @@ contract in its n-th period has made n - 1 of them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,14 @@ from scipy.special import psi
 
 from crm_analysis.data.contracts import Day
 from crm_analysis.data.summaries import CustomerSummary
-from crm_analysis.errors import SettingsError
+from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.models import beta_geometric
+from crm_analysis.models.checks import case_weights, check_generator, check_whole, is_number, lengths_of_time
 from crm_analysis.models.covariates import Covariates
-from crm_analysis.models.fit import Fit, Params, case_weights
+from crm_analysis.models.fit import Fit, Params
 from crm_analysis.models.histories import Floats, once_per_distinct_row
 from crm_analysis.models.memberships import Contracts, contracts
+from crm_analysis.periods import Horizon, annual_to_continuous, horizon_in_units, units_per_year
 
 Moment = Literal["before_renewal", "after_renewal"]
 """When a contract is valued: right before the customer decides on a renewal, or right after the last one was paid."""
@@ -85,27 +87,35 @@ def survival(params: SBGParams, t: Floats | float) -> Floats:
 
     For customers who have made some renewals already, see `conditional_survival`.
     """
-    return np.exp(beta_geometric.log_survival(*params, np.asarray(t, float)))
+    return np.exp(beta_geometric.log_survival(*params, lengths_of_time(t, "t")))
 
 
 def conditional_survival(params: SBGParams, t: Floats | float, given: Floats | float) -> Floats:
     """Probability that a customer who has made `given` renewals makes the next `t` too, S(given + t) / S(given)."""
     alpha, beta = params
-    return survival(SBGParams(alpha, cast(float, beta + np.asarray(given, float))), t)
+    return survival(SBGParams(alpha, cast(float, beta + lengths_of_time(given, "given"))), t)
 
 
 def retention(params: SBGParams, t: Floats | float) -> Floats:
     """Share of the customers up for renewal `t` (1 is the first) who make it, S(t) / S(t - 1) (FH07, eq. 8)."""
     alpha, beta = params
-    up_to_now = beta + np.asarray(t, float) - 1
+    up_to_now = beta + _renewal(t) - 1
     return up_to_now / (alpha + up_to_now)
 
 
 def probability_of_churn(params: SBGParams, t: Floats | float) -> Floats:
     """Probability that a new customer leaves at renewal `t` (1 is the first), P(T = t) (FH07, eq. 5)."""
     alpha, beta = params
-    t = np.asarray(t, float)
+    t = _renewal(t)
     return survival(params, t - 1) * alpha / (alpha + beta + t - 1)
+
+
+def _renewal(t: Floats | float) -> Floats:
+    """Return the numbers of renewals as an array; refuse one before the first."""
+    renewals = lengths_of_time(t, "t")
+    if (renewals < 1).any():
+        raise SettingsError(f"t is {t!r}; the first renewal is 1.")
+    return renewals
 
 
 def expected_lifetime(params: SBGParams) -> Floats:
@@ -146,12 +156,18 @@ def discounted_residual_lifetime(
     ----------
     FH10, eq. 6, where the customer is in period n and has made n - 1 renewals.
     """
+    if when not in get_args(Moment):
+        raise SettingsError(f"when is {when!r}; use one of {', '.join(get_args(Moment))}.")
+    if not (is_number(rate) and rate >= 0):
+        raise SettingsError(f"rate is {rate!r}; give a fraction of 0 or more, from one renewal to the next.")
+    if horizon is not None and not (is_number(horizon) and horizon >= 0):
+        raise SettingsError(f"horizon is {horizon!r}; give a number of renewals >= 0, or None for all to come.")
     alpha, beta = params
 
     def lifetime(alpha: Floats, beta: Floats) -> Floats:
         return beta_geometric.discounted_lifetime(alpha, beta, rate, horizon)
 
-    value = once_per_distinct_row(lifetime, alpha, beta + np.asarray(renewals, float))
+    value = once_per_distinct_row(lifetime, alpha, beta + lengths_of_time(renewals, "renewals"))
     return value * (1 + rate) if when == "before_renewal" else value
 
 
@@ -166,6 +182,8 @@ def simulate(params: SBGParams, n: int, rng: np.random.Generator) -> Floats:
     array, shape (n,)
         Whole numbers from 1 on; infinite for a customer whose chance to leave is too small for a float.
     """
+    check_whole("n", n, least=0)
+    check_generator(rng)
     theta = rng.beta(*params, size=n)
     with np.errstate(divide="ignore", over="ignore"):
         return 1 + np.floor(rng.exponential(size=n) / -np.log1p(-theta))
@@ -220,7 +238,7 @@ class SBGFit(Fit):
         *,
         annual_discount_rate: float,
         periods_per_year: float,
-        horizon: float | None = None,
+        horizon: Horizon | None = None,
         when: Moment = "before_renewal",
         covariates: pd.DataFrame | None = None,
     ) -> Floats:
@@ -231,21 +249,32 @@ class SBGFit(Fit):
         renewals : float or array
             Renewals made so far; 0 in the first period.
         annual_discount_rate : float
-            Effective rate a year.
+            Effective rate a year, >= 0.
         periods_per_year : float
             How many periods of the contract a year has: 12 for monthly renewal.
-        horizon, when
-            As the function of this name in this module takes them.
+        horizon : float or str, optional
+            How many renewals count, a number or text such as "2 years", rounded to a whole number; None for all to
+            come.
+        when
+            As the function of this name in this module takes it.
         covariates : DataFrame, optional
             Needed where the fit has covariates.
+
+        Raises
+        ------
+        SettingsError
+            For a number of renewals, a rate, a horizon or a moment that is none, or missing covariates.
         """
-        if not (annual_discount_rate > -1 and periods_per_year > 0):
+        if not (is_number(periods_per_year) and periods_per_year > 0):
             raise SettingsError(
-                f"annual_discount_rate is {annual_discount_rate} and periods_per_year {periods_per_year}; give a "
-                "fraction such as 0.10, and a number above 0."
+                f"periods_per_year is {periods_per_year!r}; give a number above 0, such as 12 for monthly renewal."
             )
-        rate = float(np.expm1(np.log1p(annual_discount_rate) / periods_per_year))
-        return discounted_residual_lifetime(self._params(covariates), renewals, rate, horizon, when)
+        months = units_per_year("month") / periods_per_year
+        rate = float(np.expm1(annual_to_continuous(annual_discount_rate, "month") * months))
+        length = None
+        if horizon is not None:
+            length = horizon_in_units(horizon, "month") / (months if isinstance(horizon, str) else 1.0)
+        return discounted_residual_lifetime(self._params(covariates), renewals, rate, length, when)
 
     def profile_interval(
         self, name: str, customers: Any, *, weights: pd.Series | Floats | None = None, level: float = 0.95
@@ -261,6 +290,7 @@ class SBGFit(Fit):
         weights, level
             As in `Fit.profile_interval`.
         """
+        _require_contracts(customers)
         return super().profile_interval(
             name, cast(CustomerSummary, customers), weights=_weights(customers, weights), level=level
         )
@@ -270,6 +300,8 @@ class SBGFit(Fit):
             if self.effects:
                 raise SettingsError("this fit has covariates: give `covariates`, a frame with those of the contracts.")
             return self.params
+        if not isinstance(covariates, pd.DataFrame):
+            raise SettingsError(f"covariates must be a DataFrame, not a {type(covariates).__name__}.")
         return self.params_of(cast(CustomerSummary, Contracts(covariates, np.ones(len(covariates)))))
 
 
@@ -318,7 +350,8 @@ def fit_sbg(
     Raises
     ------
     DataError
-        When counts or memberships break a rule: all rules at once, with the first rows of each. When no contract ended.
+        When counts or memberships break a rule: all rules at once, with the first rows of each. When no contract ended,
+        or none was ever renewed.
     SettingsError
         When arguments do not go together.
 
@@ -355,13 +388,29 @@ def fit_sbg(
     )
 
 
+def _require_contracts(data: object) -> None:
+    if not isinstance(data, Contracts):
+        raise SettingsError(
+            f"an sBG is fitted to Contracts, not to a {type(data).__name__}; give what memberships.contracts(...) "
+            "makes of the counts or memberships of the fit."
+        )
+
+
 def _weights(data: Contracts, weights: pd.Series | Floats | None) -> Floats:
-    given = case_weights(weights, len(data.counts))
+    given = case_weights(weights, data.frame.index)
     return data.counts if given is None else data.counts * given
 
 
 def _starting_values(columns: tuple[Floats, ...], counts: Floats) -> Sequence[SBGParams]:
     """Begin with chances to leave that differ much, or little, around the share that left at a renewal."""
     periods, churned = columns
-    share = float(counts @ churned / (counts @ (periods + churned)))
+    ended, renewed = float(counts @ churned), float(counts @ periods)
+    if not (ended > 0 and renewed > 0):
+        what = "no contract has ended" if renewed > 0 else "no contract was ever renewed"
+        raise DataError(
+            f"contracts: {what}, so chances to leave cannot be told.\n"
+            "To fix: give contracts over a longer time, some that were renewed and some that ended, with weights above "
+            "0."
+        )
+    share = ended / (ended + renewed)
     return [SBGParams(share * certainty, (1 - share) * certainty) for certainty in (2.0, 20.0)]

@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from crm_analysis.models.checks import check_draws
 from crm_analysis.models.fit import Fit
 from crm_analysis.models.purchase_fit import PurchaseFit
 
@@ -14,6 +15,7 @@ def drawn_fits(fit: FitType, draws: int, seed: int) -> list[FitType]:
     One that came without a covariance (from another package, or given parameters) is returned as it is each time; then
     `doubts` does not speak of parameters.
     """
+    check_draws(draws)
     if not knows_its_doubt(fit):
         return [fit] * draws
     return [fit.with_coefficients(values) for values in fit.draws(draws, seed).itertuples(index=False)]

@@ -18,6 +18,7 @@ import pandas as pd
 from crm_analysis.data.sources import Transactions
 from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.errors import DataError, EstimationWarning, SettingsError
+from crm_analysis.models.checks import check_level
 from crm_analysis.models.gamma_gamma import fit_gamma_gamma
 from crm_analysis.models.histories import Floats
 from crm_analysis.models.purchase_fit import PurchaseFit
@@ -128,6 +129,7 @@ def customer_equity(values: CustomerValues, *, draws: int = 1000, seed: int = 0,
     customer live one future under them. The doubt about the model itself is not inside: a backtest speaks of that.
     Service cost enters a future at its expectation.
     """
+    check_level(level)
     current = values.total
     if not np.isfinite(current):
         undefined = pd.DataFrame({"expected": [current], "outcome": [current]})

@@ -16,6 +16,7 @@ import pandas as pd
 
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import SettingsError
+from crm_analysis.models.checks import require_summary
 from crm_analysis.models.gamma_gamma import GammaGammaFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import purchase_fit_from_json
@@ -201,6 +202,7 @@ def lifetime_value(
     for name, fit, kind in (("purchases", purchases, PurchaseFit), ("spend", spend, GammaGammaFit)):
         if not isinstance(fit, kind):
             raise SettingsError(f"{name} is a {type(fit).__name__}; give a {kind.__name__}.")
+    require_summary(customers)
     if not 0 < margin <= 1:
         raise SettingsError(f"margin is {margin}; give a share of spend above 0 and at most 1.")
     costs = costs or Costs()

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.data.summaries import CustomerSummary
-from crm_analysis.errors import SettingsError
+from crm_analysis.errors import DataError, SettingsError
+from crm_analysis.models.checks import check_level, require_summary
 from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon
@@ -61,6 +62,7 @@ def purchase_intervals(
     -----
     Customers of one history and one kind are computed once, and in blocks: memory does not grow with their number.
     """
+    _check(customers, level)
     kinds, rows = fit.distinct(customers)
     drawn = _drawn(fit, draws, seed, individuals)
     rng = np.random.default_rng(seed + 1)
@@ -93,6 +95,7 @@ def total_purchases_interval(
     -----
     The randomness in the total of more than 50,000 customers is that of a random 50,000, times the root of the ratio.
     """
+    _check(customers, level)
     drawn = _drawn(fit, draws, seed, individuals)
     rng = np.random.default_rng(seed + 1)
     sample = np.sort(rng.permutation(len(customers))[:_SIMULATED])
@@ -110,6 +113,13 @@ def total_purchases_interval(
         total = total + (made - of_sample) * np.sqrt(len(customers) / len(sample))
     contains = (*doubts(fit), INDIVIDUALS) if individuals else doubts(fit)
     return Interval.of_draws(total, level=level, contains=contains)
+
+
+def _check(customers: CustomerSummary, level: float) -> None:
+    check_level(level)
+    require_summary(customers)
+    if not len(customers):
+        raise DataError("customer summary: there is no customer, so there are no purchases to be sure of.")
 
 
 def _drawn(fit: PurchaseFit, draws: int, seed: int, individuals: bool) -> list[PurchaseFit]:

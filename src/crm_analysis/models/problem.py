@@ -1,0 +1,116 @@
+"""What the optimiser works on: distinct rows of data and covariates, and the chain rule from these to a model's own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crm_analysis.data.customer_summary import CustomerSummary
+from crm_analysis.models.covariates import Effect, moved
+from crm_analysis.models.histories import Floats, distinct_rows
+from crm_analysis.models.likelihood import LikelihoodAndScore, Maximum
+
+if TYPE_CHECKING:  # a fit poses its problem itself
+    from crm_analysis.models.fit import Fit
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Distinct rows of data and covariates, with their counts.
+
+    Attributes
+    ----------
+    columns : tuple of array, shape (n_rows,)
+        The data the likelihood sees.
+    matrices : tuple of array, shape (n_rows, n_covariates)
+        One for each effect.
+    counts : array, shape (n_rows,)
+        How many customers (or how much case weight) each row stands for, > 0.
+    """
+
+    columns: tuple[Floats, ...]
+    matrices: tuple[Floats, ...]
+    counts: Floats
+
+    @classmethod
+    def of(cls, fit: "Fit", customers: CustomerSummary, case: Floats | None, effects: Sequence[Effect]) -> "Problem":
+        """Return the problem of a fit to customers with these case weights and effects."""
+        columns, used = fit.data(customers)
+        frame = fit.covariate_frame(customers)
+        matrices = [effect.design.matrix(frame[used]) for effect in effects]
+        covariates = [column for matrix in matrices for column in matrix.T]
+        rows = distinct_rows(*columns, *covariates, weights=None if case is None else case[used])
+        # Rows without weight say nothing, and would only be in the way of logarithms.
+        weighty = rows.counts > 0
+        distinct = [column[weighty] for column in rows.columns]
+        ends = np.cumsum([len(columns), *(matrix.shape[1] for matrix in matrices)])
+        parts = [np.column_stack(distinct[start:end]) for start, end in pairwise(ends) if end > start]
+        return cls(tuple(distinct[: len(columns)]), tuple(parts), rows.counts[weighty])
+
+    def totals(self) -> tuple[float, ...]:
+        """Sums of the weights, of the data, and of the products of the data: what tells two bases apart cheaply."""
+        columns = np.column_stack([np.ones_like(self.counts), *self.columns])
+        sums = columns.T @ (self.counts[:, None] * columns)
+        return tuple(sums[np.triu_indices(len(sums))].tolist())
+
+    def _centre_and_scale(self, matrix: Floats) -> tuple[Floats, Floats]:
+        share = self.counts / self.counts.sum()
+        centre = share @ matrix
+        return centre, np.sqrt(share @ (matrix - centre) ** 2)
+
+    def standardised(self) -> "Problem":
+        """Covariates with mean 0 and standard deviation 1, in which the search is equally steep everywhere."""
+        standard = []
+        for matrix in self.matrices:
+            centre, scale = self._centre_and_scale(matrix)
+            standard.append((matrix - centre) / scale)
+        return replace(self, matrices=tuple(standard))
+
+    def in_given_units(self, maximum: Maximum, shape: "Fit") -> tuple[Floats, Floats]:
+        """Restate a maximum found on standardised covariates for the covariates as given."""
+        names = shape.names()
+        positive = np.arange(len(maximum.params)) < len(names)
+        step = np.eye(len(maximum.params))
+        position = len(names)
+        for effect, matrix in zip(shape.effects, self.matrices, strict=True):
+            centre, scale = self._centre_and_scale(matrix)
+            here = np.arange(position, position + len(scale))
+            step[here, here] = 1 / scale
+            for name, sign in effect.signs.items():
+                step[names.index(name), here] = -sign * centre / scale
+            position += len(scale)
+        logs = np.where(positive, np.log(np.where(positive, maximum.params, 1.0)), maximum.params)
+        restated = step @ logs
+        params = np.where(positive, np.exp(np.where(positive, restated, 0.0)), restated)
+        before, after = np.where(positive, maximum.params, 1.0), np.where(positive, params, 1.0)
+        jacobian = after[:, None] * step / before
+        return params, jacobian @ maximum.covariance @ jacobian.T
+
+    def likelihood(self, shape: "Fit") -> LikelihoodAndScore:
+        """Return the likelihood as a function of everything estimated, covariates chained into the model's own."""
+        names = shape.names()
+        position = {name: place for place, name in enumerate(names)}
+
+        def function(values: Floats) -> tuple[Floats, Floats]:
+            base = dict(zip(names, values.tolist(), strict=False))
+            if not shape.effects:
+                params = shape.params._replace(**base)  # type: ignore[attr-defined]
+                return shape.log_likelihood_and_score(params, *self.columns)
+            effects, rest = [], values[len(names) :]
+            for effect in shape.effects:
+                effects.append(replace(effect, coefficients=tuple(rest[: len(effect.coefficients)])))
+                rest = rest[len(effect.coefficients) :]
+            own = moved(base, effects, self.matrices)
+            params = shape.params._replace(**own)  # type: ignore[attr-defined]
+            value, score = shape.log_likelihood_and_score(params, *self.columns)
+            by_log = score * np.column_stack([np.broadcast_to(own[name], value.shape) for name in names])
+            of_params = by_log / values[: len(names)]
+            of_coefficients = [
+                sum(sign * by_log[:, position[name]] for name, sign in effect.signs.items())[:, None] * matrix  # type: ignore[index]
+                for effect, matrix in zip(effects, self.matrices, strict=True)
+            ]
+            return value, np.concatenate([of_params, *of_coefficients], axis=1)
+
+        return function
