@@ -56,7 +56,7 @@ def good() -> pd.DataFrame:
     first = pd.Timestamp(AS_OF) - pd.Timedelta(days=210)
     return frame.assign(
         T=30.0,
-        sum_log_gap=0.5 * frame["frequency"],
+        sum_log_gap=0.0 * frame["frequency"],
         monetary_value=np.where(frame["frequency"] > 0, rng.gamma(5, 4, 200), np.nan),
         first_purchase=first,
         last_purchase=first + pd.to_timedelta(frame["recency"] * 7, unit="D"),

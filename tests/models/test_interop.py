@@ -138,13 +138,13 @@ def test_a_model_of_opportunities_predicts_what_lifetimes_does(donations, donors
     np.testing.assert_allclose(fit.expected_purchases(donors, horizon=5), expected, rtol=1e-6)
     alive = fitter.conditional_probability_alive(1, *history)  # at the next opportunity
     np.testing.assert_allclose(fit.probability_alive(donors), alive, rtol=1e-6)
-    ours = fit_bgbb(donors, weights=donations["weights"])
+    ours = fit_bgbb(donors, weights=donations["weights"].to_numpy())
     assert fit.aic == pytest.approx(ours.aic, abs=0.02)
     np.testing.assert_allclose(fit.covariance, ours.covariance, rtol=0.01)
 
 
 def test_a_model_of_opportunities_predicts_the_same_in_lifetimes(donations, donors):
-    fit = fit_bgbb(donors, weights=donations["weights"])
+    fit = fit_bgbb(donors, weights=donations["weights"].to_numpy())
     fitter = to_lifetimes(fit, donors)
     history = [donations[name] for name in ("frequency", "recency", "n_periods")]
     np.testing.assert_allclose(fitter.predict(5, *history), fit.expected_purchases(donors, horizon=5), rtol=1e-6)
