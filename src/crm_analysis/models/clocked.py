@@ -105,6 +105,10 @@ class ClockedFit(CNBDFit):
         """Return the parameters of newcomers, unless some are named of whom some were seen in the first weeks."""
         return self.params if covariates is None else self.params_of(covariates)
 
+    def simulate(self, T: CustomerSummary | Floats | Sequence[float], rng: np.random.Generator) -> pd.DataFrame:
+        """Simulate new customers as if every month were an average one: seasons and level left out."""
+        return super().simulate(T, rng)
+
     def expected_repeat_curve(self, first_days: pd.DatetimeIndex, newcomers: Floats, ends: pd.DatetimeIndex) -> Floats:
         """Expected repeat purchases by the end of some days of all who first bought on others."""
         joined, by = self.clock.time(first_days), self.clock.time(ends.where(ends >= first_days[0], first_days[0]))
