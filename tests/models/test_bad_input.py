@@ -134,6 +134,25 @@ def test_one_time_buyers_alone_are_refused(fit):
         fit(summary(good().query("frequency == 0")))
 
 
+@pytest.mark.parametrize("name", [name for name in OF_PURCHASES if name not in {"fit_bgbb", "fit_clocked"}])
+def test_customers_who_were_watched_for_no_time_are_refused(name):
+    with pytest.raises(DataError, match="T is 0 for everybody"):
+        OF_PURCHASES[name](
+            summary(good().assign(T=0.0, recency=0.0, sum_log_gap=lambda frame: -9.0 * frame["frequency"]))
+        )
+
+
+def test_words_in_place_of_dates_are_refused():
+    words = good().assign(first_purchase="in spring")
+    with pytest.raises(DataError, match="hold something else than days"):
+        fit_clocked_by_months(summary(words))
+
+
+def test_a_clock_that_is_none_is_refused():
+    with pytest.raises(SettingsError, match="must be an OrderClock, not a NoneType"):
+        fit_clocked(summary(good()), None)
+
+
 @every_model_of_purchases
 def test_one_customer_is_fitted_with_advice(fit):
     with pytest.warns(EstimationWarning):
@@ -145,6 +164,12 @@ def test_one_customer_is_fitted_with_advice(fit):
 def test_weights_that_cannot_be_are_refused(fit, weights):
     with pytest.raises(SettingsError, match="weights: give one weight >= 0"):
         fit(summary(good()), weights=weights)
+
+
+@every_model_of_customers
+def test_a_bare_frame_is_refused(fit):
+    with pytest.raises(SettingsError, match="must be a CustomerSummary, not a DataFrame"):
+        fit(good())
 
 
 def test_a_unit_that_is_none_is_refused():
@@ -175,7 +200,6 @@ def test_customers_in_another_unit_are_refused(fitted, name):
 # --- gaps, dates and opportunities ------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore::crm_analysis.errors.EstimationWarning")  # of the search before
 @pytest.mark.parametrize("modified", [False, True])
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
 def test_gaps_that_cannot_be_are_refused_with_their_rows(modified, value):
@@ -290,6 +314,12 @@ def test_one_contract_is_fitted_with_advice():
 def test_weights_of_contracts_that_cannot_be_are_refused(weights):
     with pytest.raises(SettingsError, match="weights: give one weight >= 0"):
         fit_sbg(memberships=contracts(), weights=weights)
+
+
+@pytest.mark.parametrize(("active", "size"), [(5, 100), ([90], "many"), ("often", 100)])
+def test_what_is_no_count_is_refused(active, size):
+    with pytest.raises(CrmAnalysisError):
+        fit_sbg(active, cohort_size=size)
 
 
 def test_arguments_that_do_not_go_together_are_refused():

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from crm_analysis.data.customer_summary import TABLE
 from crm_analysis.data.order_clock import OrderClock
 from crm_analysis.data.summaries import CustomerSummary
-from crm_analysis.errors import SettingsError, Violation, refuse
+from crm_analysis.errors import DataError, SettingsError, Violation, refuse
 from crm_analysis.models import steady_cnbd
 from crm_analysis.models.checks import case_weights, require_summary
 from crm_analysis.models.cnbd import CNBDFit, CNBDParams, fit_by_regularity
@@ -274,6 +274,8 @@ def fit_clocked(
         When dates or gaps are missing, gaps are not in the time of the clock, or purchases lie after the as-of date.
     """
     require_summary(customers)
+    if not isinstance(clock, OrderClock):
+        raise SettingsError(f"clock must be an OrderClock, not a {type(clock).__name__}; read it with order_clock.")
     if clock.time_unit != customers.time_unit:
         raise SettingsError(f"the clock counts in {clock.time_unit}s, the summary in {customers.time_unit}s.")
     names = CNBDFit.names()
@@ -313,7 +315,10 @@ def _dates(customers: CustomerSummary) -> list[NDArray[np.datetime64]]:
     absent = [name for name in _DATES if name not in customers.frame]
     fix = "make the summary with summarize_customers."
     refuse(Violation(TABLE, name, "there is no such column", 0, fix) for name in absent)
-    return [customers.frame[name].to_numpy().astype("datetime64[D]") for name in _DATES]
+    try:
+        return [customers.frame[name].to_numpy().astype("datetime64[D]") for name in _DATES]
+    except (ValueError, TypeError):
+        raise DataError(f"{TABLE}: {' and '.join(_DATES)} hold something else than days.\nTo fix: {fix}") from None
 
 
 def _late_days(

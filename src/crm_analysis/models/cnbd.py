@@ -36,7 +36,7 @@ from crm_analysis.models.covariates import Covariates
 from crm_analysis.models.erlang_future import Alive, log_stage_weights
 from crm_analysis.models.fit import EffectRequest
 from crm_analysis.models.histories import Floats, if_alive
-from crm_analysis.models.purchase_fit import PurchaseFit, PurchaseModel, require_repeat_buyers
+from crm_analysis.models.purchase_fit import PurchaseFit, PurchaseModel, require_repeat_buyers, require_time
 from crm_analysis.periods import DAYS_PER_UNIT
 
 __all__ = [
@@ -418,6 +418,7 @@ def _fit_of_regularity(
     def starts(columns: tuple[Floats, ...], counts: Floats) -> Sequence[tuple[float, ...]]:
         frequency, T = columns[0], columns[2]
         require_repeat_buyers(frequency, counts)
+        require_time(T, counts)
         return starting_values(float(counts @ frequency / (counts @ T)), k)
 
     own = replace(template, params=template.params._replace(k=k))

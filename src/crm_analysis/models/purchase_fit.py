@@ -127,6 +127,7 @@ class PurchaseFit(Fit):
         def starts(columns: tuple[Floats, ...], counts: Floats) -> Sequence[tuple[float, ...]]:
             frequency, T = columns[0], columns[2]
             require_repeat_buyers(frequency, counts)
+            require_time(T, counts)
             return cls.model.starting_values(float(counts @ frequency / (counts @ T)))
 
         ones = (1.0,) * len(cls.params_type._fields)  # type: ignore[attr-defined]  # a NamedTuple class
@@ -417,6 +418,15 @@ def history_arrays(customers: CustomerSummary) -> tuple[Floats, Floats, Floats]:
         frame["recency"].to_numpy(dtype=np.float64),
         frame["T"].to_numpy(dtype=np.float64),
     )
+
+
+def require_time(T: Floats, counts: Floats) -> None:
+    """Refuse a base that was watched for no time at all."""
+    if not counts @ T > 0:
+        raise DataError(
+            "customer summary: T is 0 for everybody, so there is no time in which to learn purchase rates.\n"
+            "To fix: measure T from the first purchase to the as-of date, and give a longer log."
+        )
 
 
 def require_repeat_buyers(frequency: Floats, counts: Floats) -> None:
