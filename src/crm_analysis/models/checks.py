@@ -99,15 +99,15 @@ def counted_purchases(purchases: object, customers: pd.Index) -> Floats:
     return counts
 
 
-def case_weights(weights: Any, customers: pd.Index | int) -> Floats | None:
+def case_weights(weights: Any, customers: pd.Index) -> Floats | None:
     """Return case weights as an array, one for each customer in order; None without weights.
 
     Parameters
     ----------
     weights : Series, array or None
         A Series is aligned by its index, for its order need not be that of the customers; an array goes by position.
-    customers : Index or int
-        Ids of the customers; or how many there are, for weights that are in order already.
+    customers : Index
+        Ids of the customers.
 
     Raises
     ------
@@ -117,10 +117,10 @@ def case_weights(weights: Any, customers: pd.Index | int) -> Floats | None:
     """
     if weights is None:
         return None
-    length = customers if isinstance(customers, int) else len(customers)
+    length = len(customers)
     rule = f"weights: give one weight >= 0 for each of the {length:,} customers, not all of them zero"
     if isinstance(weights, pd.Series):
-        column = weights if isinstance(customers, int) else _aligned(weights, customers)
+        column = _aligned(weights, customers)
     elif _has_one_dimension(weights):
         column = pd.Series(weights)
     else:

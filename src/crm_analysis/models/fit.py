@@ -14,8 +14,14 @@ from scipy.special import chdtrc, ndtri
 
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import SettingsError
-from crm_analysis.models.checks import case_weights as case_weights  # models ask for it here
-from crm_analysis.models.checks import check_draws, check_level, check_penalty, is_number, require_summary
+from crm_analysis.models.checks import (
+    case_weights,
+    check_draws,
+    check_level,
+    check_penalty,
+    is_number,
+    require_summary,
+)
 from crm_analysis.models.covariates import Covariates, Design, Effect, moved
 from crm_analysis.models.histories import Floats
 from crm_analysis.models.likelihood import Maximum, maximize_likelihood, profile_interval
