@@ -238,7 +238,7 @@ def spend_figure(chapter: Chapter, valuation: PeriodValuation) -> Figure:
     judged = {
         "fine": _("small enough for the model, which takes the two as independent"),
         "correlated": _("too strong for the model, which takes the two as independent"),
-        "undecided": _("too few customers to say whether it harms the model, which takes the two as independent"),
+        "undecided": _("the interval leaves open whether it harms the model, which takes the two as independent"),
         "unknown": _("it cannot be judged, because all customers buy or spend alike"),
     }[correlation.judgement]
     return Figure(
