@@ -3,6 +3,7 @@
 Every rate says its unit in its name, every unknown key is refused, every problem is reported at once.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -153,6 +154,34 @@ class ForecastSettings(_Part):
     active_days: Annotated[int, Field(ge=1)] = 90
 
 
+def _readable_memory(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*(\.\d+)? ?(MB|GB|TB|MiB|GiB|TiB)", text):
+        raise ValueError("give an amount of memory such as '2 GB' or '500 MB'")
+    return text.replace(" ", "")
+
+
+class EngineSettings(_Part):
+    """The embedded DuckDB, and what is copied into it.
+
+    Attributes
+    ----------
+    memory : str or None
+        How much memory it may take, such as "2 GB"; what does not fit goes to disk. None: four fifths of the machine's.
+    threads : int or None
+        How many threads it may use; None: all.
+    spill_folder : str or None
+        Where what does not fit into the memory goes; None: the system's folder for temporary files.
+    copy_rows : int
+        A table of up to so many rows is copied into it. A larger Parquet file is read in place, a larger table of
+        another engine is left there and that engine does the work.
+    """
+
+    memory: Annotated[str, AfterValidator(_readable_memory)] | None = "1500MB"
+    threads: Annotated[int, Field(ge=1)] | None = None
+    spill_folder: str | None = None
+    copy_rows: Annotated[int, Field(ge=0)] = 5_000_000
+
+
 class ReportSettings(_Part):
     """Where books go and what they show."""
 
@@ -172,6 +201,7 @@ class Settings(_Part):
     sources: Sources = Sources()
     money: MoneySettings = MoneySettings()
     forecast: ForecastSettings = ForecastSettings()
+    engine: EngineSettings = EngineSettings()
     report: ReportSettings = ReportSettings()
 
     def path(self, relative: str) -> Path:

@@ -8,9 +8,10 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from crm_analysis.data import engines
 from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.customer_table import customer_days
 from crm_analysis.data.sources import Transactions, read_transactions
-from crm_analysis.data.summaries import customer_days
 from crm_analysis.errors import SettingsError
 
 
@@ -36,7 +37,7 @@ def daily_purchases(transactions: Any, *, first_by: Day | None = None) -> pd.Dat
         days = days.filter(days.first_day <= to_day(first_by, "first_by"))
     is_first = days.order_date == days.first_day
     counts = days.group_by("order_date").agg(first=is_first.sum(), repeat=(~is_first).sum())
-    frame: pd.DataFrame = counts.to_pandas()
+    frame: pd.DataFrame = engines.fetch_frame(counts)
     frame = frame.set_index(pd.DatetimeIndex(frame["order_date"]))[["first", "repeat"]]
     return frame.reindex(_calendar(seen), fill_value=0).astype("int64")
 
@@ -62,7 +63,7 @@ def monthly_activity(transactions: Any) -> pd.DataFrame:
     )
     calendar = pd.Index(_calendar(seen).strftime("%Y-%m").unique(), name="month")
     counts = dict.fromkeys(["customers", "new_customers", "orders"], "int64")
-    frame: pd.DataFrame = months.to_pandas().set_index("month")
+    frame: pd.DataFrame = engines.fetch_frame(months).set_index("month")
     return frame.reindex(calendar, fill_value=0).astype(counts)
 
 
@@ -94,7 +95,7 @@ def base_by_date(transactions: Any, *, dates: Sequence[date], active_days: int) 
         counts[f"customers {number}"] = ((days.purchase == 0) & by_then).sum()
         counts[f"repeat_customers {number}"] = ((days.purchase == 1) & by_then).sum()
         counts[f"active_customers {number}"] = days.customer_id.nunique(where=recent)
-    row = days.aggregate(**counts).to_pyarrow().to_pylist()[0]
+    [row] = engines.rows_of(days.aggregate(**counts))
     names = ("customers", "repeat_customers", "active_customers")
     table = [{name: row[f"{name} {number}"] or 0 for name in names} for number in range(len(dates))]
     return pd.DataFrame(table, index=pd.Index(list(dates), name="as_of"), dtype="int64")

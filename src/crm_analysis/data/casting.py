@@ -1,55 +1,44 @@
 """From columns as delivered to typed columns, inside the engine, with a count of what cannot be read.
 
-Every cast is a `try_cast`: what fails becomes missing, and the checks compare missing-after with missing-before.
+What cannot be read becomes missing, and the checks compare missing-after with missing-before. Engines differ in how
+they try: some have a cast that gives nothing where it fails, others raise. Every cast here is therefore behind a guard
+that lets through only what can be cast, so that the same expression runs on all of them.
+
 Nothing is refused here; the checks are collected, counted in one pass and refused together by the door.
 """
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 
-import duckdb
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from crm_analysis.data import engines
 from crm_analysis.data.contracts import TRANSACTION_CONTRACT, Kind
-from crm_analysis.errors import SettingsError
+from crm_analysis.data.loading import RawTable
+from crm_analysis.data.written_days import day_of_instant, written_day
 from crm_analysis.settings import DoorRules
 
 # Decimals, so that sums are exact and do not depend on the order in which threads add.
 MONEY = dt.Decimal(18, 4)
-# Wide enough to see what a number loses on its way to MONEY.
-WIDE = dt.Decimal(38, 10)
+MONEY_LIMIT = 1e14
 # 12 x 6.95 is 83.39999999999999 in binary floating point; that is noise, not a fifth decimal.
 FLOAT_NOISE = 1e-6
+# What is beyond is called infinite.
+LARGEST_FLOAT = 1e300
+# Two steps of a binary floating point number, relative to it.
+FLOAT_EPSILON = 4.5e-16
+# Whole numbers up to here are exact as floats on every engine.
+WHOLE_LIMIT = 1e15
 
-# DuckDB reads "1_000" as 1000 and "infinity" as a date; a purchase log that holds these is broken.
-NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-ISO_DAY = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}"
-ISO_NAIVE = rf"^{ISO_DAY}([T ]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?)?$"
-ISO_ZONED = rf"^{ISO_DAY}[T ]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)? ?(Z|[+-]\d{{2}}(:?\d{{2}})?)$"
+# DuckDB reads "1_000" as 1000; a purchase log that holds this is broken. No more digits than every engine can take.
+NUMBER = r"^[+-]?(\d{1,200}\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
+BLANKS = (" ", "\t", "\n", "\r", "\x0b", "\x0c")
+YES, NO = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 
-FIRST_YEAR, LAST_YEAR = 1900, 2200
-
-INSTANT = dt.Timestamp(timezone="UTC")
-CLOCK = dt.Timestamp()
-
-
-# What ibis has no name for. It reads the annotations as its own types; mypy cannot.
-@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
-def try_strptime(text: str, pattern: str) -> CLOCK:  # type: ignore[valid-type]
-    """DuckDB's own: text to a time without zone, missing where it does not fit the pattern."""
-
-
-@ibis.udf.scalar.builtin(name="try_strptime")  # type: ignore[untyped-decorator]
-def try_strptime_zoned(text: str, pattern: str) -> INSTANT:  # type: ignore[valid-type]
-    """The same for a pattern that holds %z or %Z: DuckDB then returns an instant."""
-
-
-@ibis.udf.scalar.builtin(name="timezone")  # type: ignore[untyped-decorator]
-def clock_in_zone(zone: str, instant: INSTANT) -> CLOCK:  # type: ignore[valid-type]
-    """DuckDB's own: what the clocks in `zone` show at an instant."""
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 
 
 @dataclass(frozen=True)
@@ -63,27 +52,64 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Shortcut:
+    """What a column is when no row of it needs mending: cheaper to compute, row after row, than finding out again.
+
+    `needs_mending` is missing where the checks of the column already say that no row does.
+    """
+
+    plain: ir.Value
+    needs_mending: ir.BooleanValue | None = None
+
+
+@dataclass(frozen=True)
 class TypedColumns:
-    """Typed expressions over the raw table, by contract name, and the checks they must pass."""
+    """Typed expressions over the raw table, by contract name, the checks they must pass, and shortcuts to them."""
 
     values: dict[str, ir.Value]
     checks: list[Check]
+    shortcuts: dict[str, Shortcut] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number as delivered: near it as a float, and as money, which is missing where it is too large."""
+
+    near: ir.FloatingValue
+    money: ir.DecimalValue
+    is_exact: bool  # whether money has all the decimals there were
+
+    @property
+    def lost(self) -> ir.BooleanValue:
+        """Whether digits of it do not fit into money."""
+        if self.is_exact:
+            return self.money.isnull()
+        noise = ibis.greatest(FLOAT_NOISE, self.near.abs() * FLOAT_EPSILON)
+        return self.money.isnull() | ((self.near - self.money.cast(float)).abs() > noise)
+
+    def times(self, rate: ir.NumericValue, where: ir.BooleanValue) -> "_Number":
+        """The number converted at a rate, to four decimals."""
+        converted = (self.near * rate).round(4)
+        return _Number(
+            where.ifelse(converted, self.near), where.ifelse(_money(converted, converted), self.money), self.is_exact
+        )
 
 
 @dataclass(frozen=True)
 class _Cast:
-    value: ir.Value
+    value: ir.Value | _Number
     checks: tuple[Check, ...] = ()
+    shortcut: Shortcut | None = None
 
 
 def type_columns(
-    raw: ir.Table, names: Mapping[str, str], *, rules: DoorRules, currency: str, timezone: str
+    raw: RawTable, names: Mapping[str, str], *, rules: DoorRules, currency: str, timezone: str
 ) -> TypedColumns:
     """Type the mapped columns of a raw table.
 
     Parameters
     ----------
-    raw : ibis Table
+    raw : RawTable
         As delivered.
     names : mapping
         From contract name to the source's column; all of them present in `raw`.
@@ -104,43 +130,38 @@ def type_columns(
         for column in TRANSACTION_CONTRACT
         if column.name in names
     }
-    values = {name: cast.value for name, cast in casts.items()}
     checks = [check for cast in casts.values() for check in cast.checks]
+    numbers = {name: cast.value for name, cast in casts.items() if isinstance(cast.value, _Number)}
+    values = {name: cast.value for name, cast in casts.items() if not isinstance(cast.value, _Number)}
     if "currency" in values:
-        values, unpriced = _in_company_currency(values, names, rules.exchange_rates, currency)
-        checks += unpriced
+        numbers, unpriced = _in_company_currency(numbers, values["currency"], names, rules.exchange_rates, currency)
+        checks.append(unpriced)
+    if "amount" in numbers:
+        checks += _fits_money(names["amount"], numbers["amount"])
+    values |= {name: number.money for name, number in numbers.items()}
+    shortcuts = {name: cast.shortcut for name, cast in casts.items() if cast.shortcut is not None}
+    if "is_refund" in values or rules.exchange_rates:
+        shortcuts.pop("amount", None)  # it then depends on other columns too
     if "amount" in values:
-        checks += _fits_money(names["amount"], values["amount"])
-        values |= {
-            name: values[name].try_cast(MONEY) for name in ("amount", "quantity", "cost", "margin") if name in values
-        }
         values = _with_signs(values)
     in_order = list(names.values())
-    return TypedColumns(values, sorted(checks, key=lambda check: in_order.index(check.column)))
+    return TypedColumns(values, sorted(checks, key=lambda check: in_order.index(check.column)), shortcuts)
 
 
-def mark_copies(raw: ir.Table, order_line_key: tuple[str, ...]) -> dict[str, ir.Value]:
-    """Return `copy` (0 for the first of rows equal in every column, then 1, 2, ...) and `is_proven_copy`.
-
-    Two equal rows may be one line exported twice, or two equal purchases. Only a key that should be unique, and is
-    filled in, tells: then the later copies are proven.
-    """
-    same_row = ibis.window(group_by=[raw[name] for name in raw.columns], order_by=raw.rowid())
-    copy = ibis.row_number().over(same_row)
-    if not order_line_key:
-        return {"copy": copy, "is_proven_copy": ibis.literal(False)}
-    return {"copy": copy, "is_proven_copy": (copy > 0) & ibis.and_(*(raw[name].notnull() for name in order_line_key))}
+def mark_copies(raw: RawTable) -> ir.IntegerColumn:
+    """Number rows that are equal in every column of the source: 0 for one of them, then 1, 2, ..."""
+    return ibis.row_number().over(ibis.window(group_by=[raw.table[name] for name in raw.columns]))
 
 
-def _cast(kind: Kind, raw: ir.Table, name: str, rules: DoorRules, currency: str, timezone: str) -> _Cast:
-    column = raw[name]
+def _cast(kind: Kind, raw: RawTable, name: str, rules: DoorRules, currency: str, timezone: str) -> _Cast:
+    column = raw.table[name]
     match kind:
         case "id":
-            return _Cast(_id_text(column))
+            return _id(column)
         case "text":
             return _Cast(_not_blank(column.cast(str)))
         case "day":
-            return _day(name, column, rules.date_format, timezone)
+            return _day(raw, name, rules.date_format, timezone)
         case "money":
             return _number(name, column, required=True)
         case "number":
@@ -155,33 +176,42 @@ def _not_blank(text: ir.StringValue) -> ir.StringValue:
     return (text.strip() == "").ifelse(ibis.null(str), text)
 
 
-def _id_text(column: ir.Value) -> ir.StringValue:
-    if column.type().is_numeric():
-        # A column of whole ids becomes one of floats as soon as a single id is missing: 17850.0 is the id 17850.
-        digits = column.try_cast(dt.Decimal(38, 0))
-        whole = digits.cast(float) == column.cast(float)
-        missing = _is_nan(column)
-        return missing.ifelse(ibis.null(str), whole.ifelse(digits.cast(str), column.cast(str)))
-    # The same accident, written to a CSV: without this, the ids of two months' files would not meet.
-    text = _not_blank(column.cast(str))
-    return text.re_search(r"^\d+\.0$").ifelse(text.re_replace(r"\.0$", ""), text)
-
-
-def _day(name: str, column: ir.Value, date_format: str | None, timezone: str) -> _Cast:
+def _id(column: ir.Value) -> _Cast:
     kind = column.type()
-    fix = f"correct the dates; they run from {FIRST_YEAR} to {LAST_YEAR}, day and month as the calendar has them."
+    if isinstance(kind, dt.Integer) or (isinstance(kind, dt.Decimal) and kind.scale == 0):
+        return _Cast(column.cast(str))
+    if kind.is_numeric():
+        # A column of whole ids becomes one of floats as soon as a single id is missing: 17850.0 is the id 17850.
+        number = _is_nan(column).ifelse(ibis.null(kind), column)
+        small = (number.abs() < WHOLE_LIMIT).ifelse(number, ibis.null(kind))
+        digits = small.cast(dt.Decimal(38, 0))
+        whole = (digits.cast(float) == small.cast(float)).fill_null(False)
+        return _Cast(whole.ifelse(digits.cast(str), number.cast(str)))
+    # The same accident, written to a CSV: without this, the ids of two months' files would not meet.
+    text = column.cast(str)
+    was_float = text.endswith(".0") & text.re_search(r"^\d+\.0$")
+    mended = ibis.cases((text.strip() == "", ibis.null(str)), (was_float, text.re_replace(r"\.0$", "")), else_=text)
+    perhaps_blank = ibis.or_(text == "", *(text.startswith(blank) for blank in BLANKS))
+    return _Cast(mended, shortcut=Shortcut(text, perhaps_blank | text.endswith(".0")))
+
+
+def _day(raw: RawTable, name: str, date_format: str | None, timezone: str) -> _Cast:
+    column = raw.table[name]
+    kind = column.type()
+    fix = (
+        f"correct the dates; they run from {FIRST_DAY.year} to {LAST_DAY.year}, day and month as the calendar has them."
+    )
     if isinstance(kind, dt.Timestamp | dt.Date):
         missing = column.isnull()
-        has_zone = isinstance(kind, dt.Timestamp) and kind.timezone is not None
-        clock = clock_in_zone(timezone, column.cast(INSTANT)) if has_zone else column
+        is_instant = name in raw.instants or (isinstance(kind, dt.Timestamp) and kind.timezone is not None)
+        day = day_of_instant(column, timezone) if is_instant else column.cast(dt.date)
     else:
         text = _not_blank(column.cast(str)).strip()
         missing = text.isnull()
-        clock = _iso_clock(text, timezone) if date_format is None else _clock(text, date_format, timezone)
+        day = written_day(text, date_format, timezone, tries=engines.tries(raw.table))
         written = "ISO dates (2024-06-30)" if date_format is None else f"the pattern {date_format!r}"
         fix += f" They are read as {written}; date_format under [sources.transactions.rules] in crm.toml changes that."
-    day = clock.cast(dt.date)
-    possible = day.year().between(FIRST_YEAR, LAST_YEAR).fill_null(False)
+    possible = day.between(FIRST_DAY, LAST_DAY).fill_null(False)
     return _Cast(
         possible.ifelse(day, ibis.null(dt.date)),
         (
@@ -193,68 +223,73 @@ def _day(name: str, column: ir.Value, date_format: str | None, timezone: str) ->
             ),
             Check(name, "the date is impossible or cannot be read", fix, ~missing & ~possible),
         ),
+        Shortcut(day),
     )
 
 
-def _iso_clock(text: ir.StringValue, timezone: str) -> ir.TimestampValue:
-    naive = text.re_search(ISO_NAIVE).ifelse(text.try_cast(CLOCK), ibis.null(CLOCK))
-    # Cast to a plain time, DuckDB drops an offset without a word; hence the detour over the instant.
-    instant = text.re_search(ISO_ZONED).ifelse(text.try_cast(INSTANT), ibis.null(INSTANT))
-    return ibis.coalesce(naive, clock_in_zone(timezone, instant))
-
-
-def _clock(text: ir.StringValue, pattern: str, timezone: str) -> ir.TimestampValue:
-    check_date_format(pattern)
-    if re.search(r"%[zZ]", pattern):
-        return clock_in_zone(timezone, try_strptime_zoned(text, pattern))
-    return try_strptime(text, pattern)
-
-
-def check_date_format(pattern: str) -> None:
-    """Raise `SettingsError` unless DuckDB can read dates with this strptime pattern."""
-    try:
-        duckdb.execute("SELECT try_strptime('', $1)", [pattern]).fetchall()
-    except duckdb.Error as error:
-        raise SettingsError(f"rules.date_format is {pattern!r}: {str(error).splitlines()[0]}") from None
-
-
 def _number(name: str, column: ir.Value, *, required: bool) -> _Cast:
-    if column.type().is_numeric():
+    kind = column.type()
+    if kind.is_numeric():
         missing = column.isnull() | _is_nan(column)
-        number = column.try_cast(WIDE)
+        given = _is_nan(column).ifelse(ibis.null(kind), column) if kind.is_floating() else column
+        readable = ~missing & (column.abs() <= LARGEST_FLOAT if kind.is_floating() else ibis.literal(True))
     else:
-        text = _not_blank(column.cast(str)).strip()
-        missing = text.isnull()
-        number = text.re_search(NUMBER).ifelse(text.try_cast(WIDE), ibis.null(WIDE))
+        given = _not_blank(column.cast(str)).strip()
+        missing = given.isnull()
+        readable = given.re_search(NUMBER).fill_null(False)
+        given = readable.ifelse(given, ibis.null(str))
+    number = _Number(given.cast(float), _money(given, given.cast(float)), _has_four_decimals(kind))
     plain = "write plain numbers with a decimal point, without thousands separators or currency signs."
-    checks = [Check(name, "not a number", plain, ~missing & number.isnull())]
+    checks = [Check(name, "not a number", plain, ~missing & ~readable)]
     if required:
         absent = "fill in the amounts; write 0 where nothing was charged."
         checks.append(Check(name, "the amount is missing", absent, missing))
-    return _Cast(number, tuple(checks))
+    # Only an amount is checked to fit, and only a number as delivered is cast without a text between.
+    plain_money = Shortcut(given.cast(MONEY)) if required and kind.is_numeric() and not kind.is_floating() else None
+    return _Cast(number, tuple(checks), plain_money)
 
 
-def _fits_money(name: str, amount: ir.DecimalValue) -> Iterator[Check]:
+def _money(given: ir.Value, near: ir.FloatingValue) -> ir.DecimalValue:
+    """Cast a number, or the text of one, to MONEY; missing where it is too large."""
+    kind = given.type()
+    if _has_four_decimals(kind) and _is_below_limit(kind):
+        return given.cast(MONEY)
+    return (near.abs() < MONEY_LIMIT).ifelse(given, ibis.null(kind)).try_cast(MONEY)
+
+
+def _has_four_decimals(kind: dt.DataType) -> bool:
+    """Whether numbers of this type have four decimals at most."""
+    if isinstance(kind, dt.Decimal):
+        return kind.scale is not None and kind.scale <= 4
+    return kind.is_integer()
+
+
+def _is_below_limit(kind: dt.DataType) -> bool:
+    """Whether no number of this type is too large for MONEY."""
+    if isinstance(kind, dt.Decimal):
+        return kind.precision is not None and kind.scale is not None and kind.precision - kind.scale <= 14
+    return isinstance(kind, dt.Int8 | dt.Int16 | dt.Int32 | dt.UInt8 | dt.UInt16 | dt.UInt32)
+
+
+def _fits_money(name: str, amount: _Number) -> Iterator[Check]:
     # Only the amount: it must reconcile to the cent, so nothing may be rounded away. A unit cost of 3.333333 may.
-    stored = amount.try_cast(MONEY)
-    lost = stored.isnull() | ((amount - stored.cast(WIDE)).abs() > FLOAT_NOISE)
     fix = "round amounts to four decimals (two make a cent) and keep them below 100,000,000,000,000."
-    yield Check(name, "the amount has more than four decimals or is too large", fix, amount.notnull() & lost)
+    rule = "the amount has more than four decimals or is too large"
+    yield Check(name, rule, fix, amount.near.notnull() & amount.lost)
 
 
 def _flag(name: str, column: ir.Value) -> _Cast:
     if column.type().is_boolean():
         return _Cast(column.fill_null(False))
-    text = _not_blank(column.cast(str)).strip()
     # A flag with gaps arrives as 1.0 and 0.0.
-    flag = text.re_replace(r"^([01])\.0$", r"\1").try_cast(bool)
+    text = _not_blank(column.cast(str)).strip().lower()
     unclear = Check(
         name,
         "neither true nor false",
         "write true or false, yes or no, 1 or 0.",
-        ~text.isnull() & flag.isnull(),
+        ~text.isin([*YES, *NO]),
     )
-    return _Cast(flag.fill_null(False), (unclear,))
+    return _Cast(text.isin(YES).fill_null(False), (unclear,))
 
 
 def _is_nan(column: ir.Value) -> ir.BooleanValue:
@@ -262,33 +297,36 @@ def _is_nan(column: ir.Value) -> ir.BooleanValue:
 
 
 def _in_company_currency(
-    values: dict[str, ir.Value], names: Mapping[str, str], rates: Mapping[str, float], currency: str
-) -> tuple[dict[str, ir.Value], list[Check]]:
-    code = values["currency"]
+    numbers: dict[str, _Number],
+    code: ir.StringValue,
+    names: Mapping[str, str],
+    rates: Mapping[str, float],
+    currency: str,
+) -> tuple[dict[str, _Number], Check]:
     known = {foreign.upper(): rate for foreign, rate in rates.items()} | {currency.upper(): 1.0}
     fix = (
         "give the rate of each under [sources.transactions.rules] in crm.toml, for example exchange_rates = "
         f"{{EUR = 1.08}}: units of {currency} for one unit of the other currency."
     )
-    unpriced = Check(
-        names["currency"], f"a currency other than {currency} without a rate", fix, ~code.isin(list(known))
-    )
+    rule = f"a currency other than {currency} without a rate"
+    unpriced = Check(names["currency"], rule, fix, ~code.isin(list(known)))
     if not rates:
-        return values, [unpriced]
+        return numbers, unpriced
     rate = ibis.cases(*((code == priced, value) for priced, value in known.items()), else_=1.0)
     is_foreign = code != currency.upper()
+    priced_in_money = ("amount", "cost", "margin")
     converted = {
-        name: is_foreign.ifelse((values[name].cast(float) * rate).round(4).try_cast(WIDE), values[name])
-        for name in ("amount", "cost", "margin")
-        if name in values
+        name: number.times(rate, is_foreign) if name in priced_in_money else number for name, number in numbers.items()
     }
-    return values | converted, [unpriced]
+    return converted, unpriced
 
 
 def _with_signs(values: dict[str, ir.Value]) -> dict[str, ir.Value]:
     """Let every refund carry a negative amount, and turn the rest of its line with it."""
     amount = values["amount"]
-    flagged = values.get("is_refund", ibis.literal(False))
+    if "is_refund" not in values:
+        return values | {"is_refund": amount < 0}
+    flagged = values["is_refund"]
     turned = flagged & (amount > 0)
     signed = {
         name: turned.ifelse(-values[name], values[name])

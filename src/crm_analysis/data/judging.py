@@ -18,12 +18,18 @@ class CheckedLog:
     Attributes
     ----------
     lines : ibis Table
-        One row per source line: `row`, the typed columns, `is_refund`, `copy` (0 for the first of exact duplicates)
-        and `is_proven_copy` (an exact duplicate that the order-line key proves to be one).
+        One row per source line: the typed columns, `is_refund` and `is_proven_copy` (an exact duplicate that the
+        order-line key proves to be one).
+    marked : ibis Table
+        The same with `copy` (0 for one of exact duplicates, then 1, 2, ...), which only the counters need.
     rows, money : int, Decimal
         What came in, counted before any line was judged.
     has_refunds : bool
         Whether netting has anything to do.
+    all_paid : bool
+        Whether every amount is above zero, so that every purchase is one with spend.
+    is_copied : bool
+        Whether the lines are in the embedded DuckDB, or in the source as it stands.
     rules : DoorRules
         What to do with odd rows.
     source, currency : str
@@ -31,36 +37,65 @@ class CheckedLog:
     """
 
     lines: ir.Table
+    marked: ir.Table
     rows: int
     money: Decimal
     has_refunds: bool
+    all_paid: bool
+    is_copied: bool
     rules: DoorRules
     source: str
     currency: str
 
 
-def judge(log: CheckedLog, as_of: date | None) -> ir.Table:
+def judge(log: CheckedLog, lines: ir.Table, as_of: date | None) -> ir.Table:
     """Give every line one `outcome` (a key of `OUTCOMES`), the first that applies.
 
     Lines after `as_of` go first, so that nothing later can touch what was known then: a refund of tomorrow cancels no
-    purchase today.
+    purchase today. `lines` are those of the log, marked or not.
     """
-    lines, rules = log.lines, log.rules
-    never = ibis.literal(False)
-    outcome = ibis.cases(
-        (never if as_of is None else lines.order_date > as_of, "after_as_of"),
-        (lines.customer_id.isnull(), "missing_customer_id"),
-        (lines.is_proven_copy, "duplicate"),
-        (lines.is_refund if rules.refunds == "set_aside" else never, "refund_set_aside"),
-        else_=ibis.null(str),
-    )
-    lines = lines.mutate(outcome=outcome)
-    if log.has_refunds and rules.refunds == "net":
-        decided = lines.filter(lines.outcome.notnull())
-        netted = net_refunds(lines.filter(lines.outcome.isnull()).drop("outcome"))
-        lines = decided.union(netted.select(decided.columns))
-    # Only now: a gift in an order that was sent back is part of that order, not a purchase for nothing.
-    is_free = lines.outcome.fill_null("used") == "used"
-    is_free &= (lines.amount == 0) & ~lines.is_refund
-    free = "zero_amount" if rules.zero_amount == "set_aside" else "used"
-    return lines.mutate(outcome=is_free.ifelse(free, lines.outcome.fill_null("used")))
+    reasons = _reasons(log, lines, as_of)
+    lines = lines.mutate(outcome=ibis.cases(*reasons, else_=ibis.null(str)) if reasons else ibis.null(str))
+    if _nets(log):
+        decided, open_ = lines.filter(lines.outcome.notnull()), lines.filter(lines.outcome.isnull())
+        # Most customers never give anything back; only those who do are sorted and walked through.
+        returning = open_.filter(open_.is_refund).select("customer_id").distinct()
+        netted = net_refunds(open_.semi_join(returning, "customer_id").drop("outcome"))
+        lines = decided.union(open_.anti_join(returning, "customer_id"), netted.select(decided.columns))
+    outcome = lines.outcome.fill_null("used")
+    if _sets_gifts_aside(log):
+        # Only now: a gift in an order that was sent back is part of that order, not a purchase for nothing.
+        is_free = (outcome == "used") & (lines.amount == 0) & ~lines.is_refund
+        outcome = is_free.ifelse("zero_amount", outcome)
+    return lines.mutate(outcome=outcome)
+
+
+def used_lines(log: CheckedLog, judged: ir.Table, as_of: date | None) -> ir.Table:
+    """Return the lines that are used: those of `judged`, told by the reasons themselves where these are enough.
+
+    A log read in place is read anew by each question, and a few comparisons a row are cheaper than words.
+    """
+    if log.is_copied or _nets(log) or _sets_gifts_aside(log):
+        return judged.filter(judged.outcome == "used")
+    reasons = _reasons(log, log.lines, as_of)
+    return log.lines.filter([~broken for broken, _key in reasons])
+
+
+def _reasons(log: CheckedLog, lines: ir.Table, as_of: date | None) -> list[tuple[ir.BooleanValue, str]]:
+    """What sets a line aside whatever the other lines are; what no line can be is left out."""
+    reasons = [(lines.customer_id.isnull(), "missing_customer_id")]
+    if as_of is not None:
+        reasons.insert(0, (lines.order_date > as_of, "after_as_of"))
+    if log.rules.order_line_key:
+        reasons.append((lines.is_proven_copy, "duplicate"))
+    if log.has_refunds and log.rules.refunds == "set_aside":
+        reasons.append((lines.is_refund, "refund_set_aside"))
+    return reasons
+
+
+def _nets(log: CheckedLog) -> bool:
+    return log.has_refunds and log.rules.refunds == "net"
+
+
+def _sets_gifts_aside(log: CheckedLog) -> bool:
+    return not log.all_paid and log.rules.zero_amount == "set_aside"

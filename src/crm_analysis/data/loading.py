@@ -1,6 +1,8 @@
-"""Raw tables: a file, a DataFrame or an ibis table is copied as it stands into an embedded DuckDB.
+"""Raw tables: where a source is read, and its columns as delivered.
 
-The copy makes a `Transactions` a value: what happens to the file or the table afterwards does not reach it.
+Small sources are copied into an embedded DuckDB: the copy makes a `Transactions` a value, which nothing that happens to
+the file or the table afterwards reaches. Large Parquet files and large tables of another engine are read in place.
+
 Nothing is interpreted here. A CSV arrives as text, so that the checks can count and show what cannot be read;
 left to itself a reader guesses types from the first rows and then drops, stops or silently turns text into blanks.
 """
@@ -13,20 +15,24 @@ from typing import Any
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 from ibis.backends import BaseBackend
-from ibis.common.exceptions import TableNotFound
 
+from crm_analysis.data import engines
 from crm_analysis.errors import DataError, SettingsError, Violation, listing, refuse
+from crm_analysis.settings import EngineSettings
 
 CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 PARQUET_ENDINGS = (".parquet", ".pq")
 DELIMITERS = ",;\t|"
 
-# Name of the raw table in its engine.
+# Name of the raw table in the embedded engine.
 RAW = "raw"
+# DuckDB's own column of row numbers in a Parquet file.
+FILE_ROW = "file_row_number"
 
 # Row numbers are shown to people: in a CSV they count the header, as editors and spreadsheets do.
 FIRST_CSV_ROW = 2
@@ -35,32 +41,49 @@ FIRST_ROW = 1
 
 @dataclass(frozen=True)
 class RawTable:
-    """A source as delivered: a physical DuckDB table, its display name, and the number of its first row."""
+    """A source as delivered.
+
+    Attributes
+    ----------
+    table : ibis Table
+        The columns of the source, and perhaps one of row numbers.
+    columns : tuple of str
+        Those of the source.
+    source : str
+        Its name, for people.
+    row : ibis integer
+        The row's number as a person would count it in the source, missing where the engine knows no order of rows.
+    instants : frozenset of str
+        Columns that hold moments in time though their type does not say so.
+    is_copied : bool
+        Whether the rows are in the embedded DuckDB now.
+    """
 
     table: ir.Table
+    columns: tuple[str, ...]
     source: str
-    first_row: int
-
-    @property
-    def row(self) -> ir.IntegerValue:
-        """The row's number as a person would count it in the source."""
-        number: ir.IntegerValue = self.table.rowid() + self.first_row
-        return number
+    row: ir.IntegerValue
+    instants: frozenset[str] = frozenset()
+    is_copied: bool = True
 
     def drop(self) -> None:
-        """Free the memory of the raw table."""
-        self.table.get_backend().drop_table(RAW)
+        """Free the memory of a copy."""
+        if self.is_copied:
+            self.table.get_backend().drop_table(RAW)
 
 
-def load_raw(source: Any, connection: BaseBackend | None = None) -> RawTable:
-    """Copy a source into an embedded DuckDB of its own, uninterpreted.
+def load_raw(source: Any, connection: BaseBackend | None, engine: EngineSettings) -> RawTable:
+    """Open a source, uninterpreted; copy it where it is small.
 
     Parameters
     ----------
     source : path, DataFrame, ibis Table, or str
-        With `connection`, the name of a table there; otherwise a str is a path to a CSV or Parquet file.
+        With `connection`, the name of a table there; otherwise a str is a path to a CSV or Parquet file, or to a folder
+        of Parquet files.
     connection : ibis backend, optional
         Where the named table lives.
+    engine : EngineSettings
+        Limits of the embedded engine, and up to how many rows a table is copied into it.
 
     Raises
     ------
@@ -69,50 +92,68 @@ def load_raw(source: Any, connection: BaseBackend | None = None) -> RawTable:
     DataError
         When the source is missing, cannot be read, or holds no rows.
     """
-    raw = _load(source, connection)
-    if raw.table.count().execute() == 0:
-        raise DataError(f"{raw.source}: the table has no rows.\nTo fix: check the export that made it.")
+    raw = _load(source, connection, engine)
+    if raw.is_copied and engines.count(raw.table) == 0:
+        raise no_rows(raw.source)
     return raw
 
 
-def _load(source: Any, connection: BaseBackend | None) -> RawTable:
+def no_rows(name: str) -> DataError:
+    """Return the error for a table without rows."""
+    return DataError(f"{name}: the table has no rows.\nTo fix: check the export that made it.")
+
+
+def _load(source: Any, connection: BaseBackend | None, engine: EngineSettings) -> RawTable:
     if connection is not None:
         if not isinstance(source, str):
             raise SettingsError("connection is given, so the source must be the name of a table there.")
-        return _from_ibis(_named_table(connection, source), f"table {source}")
+        return _from_ibis(engines.named_table(connection, source), f"table {source}", engine)
     if isinstance(source, pd.DataFrame):
-        return _from_frame(source)
+        return _from_frame(source, engine)
     if isinstance(source, ir.Table):
-        return _from_ibis(source, f"table {getattr(source.op(), 'name', '')}".strip())
+        return _from_ibis(source, f"table {getattr(source.op(), 'name', '')}".strip(), engine)
     if isinstance(source, str | Path):
-        return _from_file(Path(source))
+        return _from_file(Path(source), engine)
     raise SettingsError(
         f"transactions are a {type(source).__name__}; give a path to a CSV or Parquet file, a DataFrame, "
         "an ibis table, or the name of a table together with connection."
     )
 
 
-def _from_file(path: Path) -> RawTable:
+def _copied(table: ir.Table, source: str, first_row: int) -> RawTable:
+    return RawTable(table, table.columns, source, table.rowid() + first_row)
+
+
+def _from_file(path: Path, engine: EngineSettings) -> RawTable:
     name = path.name.lower()
-    if not name.endswith(CSV_ENDINGS + PARQUET_ENDINGS):
+    if not name.endswith(CSV_ENDINGS + PARQUET_ENDINGS) and not path.is_dir():
         raise SettingsError(f"{path}: unknown kind of file; use {listing(CSV_ENDINGS + PARQUET_ENDINGS)}.")
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"{path}: there is no such file.\nTo fix: check the path, or deliver the file there.")
     try:
-        return _from_csv(path) if name.endswith(CSV_ENDINGS) else _from_parquet(path)
+        return _from_csv(path, engine) if name.endswith(CSV_ENDINGS) else _from_parquet(path, engine)
     # zlib.error and EOFError: a gzip file cut short, seen before DuckDB gets to it.
     except (duckdb.Error, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(path.name, error) from None
 
 
-def _from_parquet(path: Path) -> RawTable:
-    connection = ibis.duckdb.connect()
-    return RawTable(connection.create_table(RAW, connection.read_parquet(path)), path.name, FIRST_ROW)
+def _from_parquet(path: Path, engine: EngineSettings) -> RawTable:
+    connection = engines.embedded(engine)
+    files = path
+    if path.is_dir():
+        if not any(path.rglob("*.parquet")):
+            raise DataError(f"{path.name}: the folder holds no Parquet file.\nTo fix: check the export that made it.")
+        files = path / "**" / "*.parquet"
+    table = connection.read_parquet(str(files), union_by_name=True)
+    if engines.count(table) <= engine.copy_rows:
+        return _copied(connection.create_table(RAW, table), path.name, FIRST_ROW)
+    numbered = connection.read_parquet(str(files), union_by_name=True, file_row_number=True)
+    return RawTable(numbered, table.columns, path.name, numbered[FILE_ROW] + FIRST_ROW, is_copied=False)
 
 
-def _from_csv(path: Path) -> RawTable:
+def _from_csv(path: Path, engine: EngineSettings) -> RawTable:
     names, delimiter = _csv_header(path)
-    connection = ibis.duckdb.connect()
+    connection = engines.embedded(engine)
     # Every choice is spelled out because DuckDB's sniffer guesses from a sample: it has been seen to take lines that
     # begin with "#" for comments and leave them out, and to fall back to one wide column when a line is ragged.
     lines = connection.read_csv(
@@ -128,7 +169,7 @@ def _from_csv(path: Path) -> RawTable:
     )
     table = connection.create_table(RAW, lines)
     refuse(_rejected_lines(connection, path.name))
-    return RawTable(table, path.name, FIRST_CSV_ROW)
+    return _copied(table, path.name, FIRST_CSV_ROW)
 
 
 def _csv_header(path: Path) -> tuple[list[str], str]:
@@ -160,10 +201,10 @@ def _rejected_lines(connection: Any, name: str) -> list[Violation]:
     return [Violation(name, "", "the line cannot be split into the header's columns", len(rows), fix, first)]
 
 
-def _from_frame(frame: pd.DataFrame) -> RawTable:
+def _from_frame(frame: pd.DataFrame, engine: EngineSettings) -> RawTable:
     try:
         content = pa.Table.from_pandas(_mixed_as_text(frame), preserve_index=False)
-        return _from_arrow(content, "DataFrame")
+        return _from_arrow(content, "DataFrame", engine)
     except (duckdb.Error, pa.ArrowException, TypeError, ValueError) as error:
         raise _unreadable("DataFrame", error, "give every column its own name and a plain type.") from None
 
@@ -179,25 +220,41 @@ def _mixed_as_text(frame: pd.DataFrame) -> pd.DataFrame:
     return readable
 
 
-def _from_ibis(table: ir.Table, name: str) -> RawTable:
-    # The table's own engine runs whatever expression stands behind it; its rows then come over once.
-    return _from_arrow(table.to_pyarrow(), name)
+def _from_ibis(table: ir.Table, name: str, engine: EngineSettings) -> RawTable:
+    with engines.told_plainly(name):
+        instants = engines.unmarked_instants(table)
+        table = _with_plain_types(table)
+        rows = engines.count(table)
+        if rows == 0:
+            raise no_rows(name)
+        if rows > engine.copy_rows:
+            return RawTable(table, table.columns, name, ibis.null("int64"), instants, is_copied=False)
+        # The table's own engine runs whatever expression stands behind it; its rows then come over once.
+        content = engines.fetch(table)
+    if content.num_rows != rows:
+        raise engines.changed_while_read(name, f"{rows:,} rows at first, {content.num_rows:,} later")
+    for column in instants:
+        place = content.schema.get_field_index(column)
+        content = content.set_column(place, column, content[column].cast(pa.timestamp("us", tz="UTC")))
+    return _from_arrow(content, name, engine)
 
 
-def _from_arrow(content: pa.Table, name: str) -> RawTable:
+def _with_plain_types(table: ir.Table) -> ir.Table:
+    """Turn what does not travel, such as a uuid or a decimal of any length, to text: the door reads both alike."""
+    schema = table.schema().items()
+    odd = [name for name, kind in schema if isinstance(kind, dt.UUID) or _is_unbounded(kind)]
+    return table.mutate(**{name: table[name].cast(str) for name in odd}) if odd else table
+
+
+def _is_unbounded(kind: dt.DataType) -> bool:
+    return isinstance(kind, dt.Decimal) and (kind.precision is None or kind.scale is None or kind.precision > 38)
+
+
+def _from_arrow(content: pa.Table, name: str, engine: EngineSettings) -> RawTable:
     # A column with nothing in it has no type, and DuckDB wants one.
     typed = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in content.schema]
-    table = ibis.duckdb.connect().create_table(RAW, content.cast(pa.schema(typed)))
-    return RawTable(table, name, FIRST_ROW)
-
-
-def _named_table(connection: BaseBackend, name: str) -> ir.Table:
-    try:
-        return connection.table(name)
-    except TableNotFound:
-        raise DataError(
-            f"table {name}: the connection has no such table.\nTo fix: check its name and schema."
-        ) from None
+    table = engines.embedded(engine).create_table(RAW, content.cast(pa.schema(typed)))
+    return _copied(table, name, FIRST_ROW)
 
 
 def _unreadable(

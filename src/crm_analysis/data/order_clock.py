@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analysis.data import engines
 from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.customer_table import customer_days
 from crm_analysis.data.sources import read_transactions
-from crm_analysis.data.summaries import CustomerSummary, customer_days, sum_log_gaps
+from crm_analysis.data.summaries import CustomerSummary, sum_log_gaps
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.periods import DAYS_PER_UNIT, TimeUnit
 
@@ -118,7 +120,7 @@ def order_clock(transactions: Any, *, as_of: Day, time_unit: TimeUnit = "week", 
     if seen.first_date is None:
         raise DataError(f"{seen.source}: nobody has bought by {as_of}, so there is no flow of orders to read.")
     days = customer_days(seen)
-    by_day = days.group_by("order_date").agg(orders=days.count()).to_pandas().set_index("order_date")["orders"]
+    by_day = engines.fetch_frame(days.group_by("order_date").agg(orders=days.count())).set_index("order_date")["orders"]
     last = to_day(as_of, "as_of")
     orders = by_day.reindex(pd.date_range(seen.first_date, last), fill_value=0).astype(float)
     month = pd.DatetimeIndex(orders.index).month
@@ -150,11 +152,11 @@ def is_open_shop(transactions: Any, *, as_of: Day) -> bool:
     if seen.first_date is None:
         return False
     days = customer_days(seen)
-    first = days.group_by("customer_id").agg(first_day=days.order_date.min()).to_pandas()["first_day"]
+    customers = days.group_by("customer_id").agg(first_day=days.order_date.min())
     last = to_day(as_of, "as_of")
-    recent = (pd.to_datetime(first) > pd.Timestamp(last - timedelta(days=91))).sum() / 91
-    whole = len(first) / ((last - seen.first_date).days + 1)
-    return bool(recent > 0.1 * whole)
+    is_recent = customers.first_day > last - timedelta(days=91)
+    [joined] = engines.rows_of(customers.aggregate(all=customers.count(), recent=is_recent.sum()))
+    return bool(joined["recent"] / 91 > 0.1 * joined["all"] / ((last - seen.first_date).days + 1))
 
 
 def with_gaps(transactions: Any, customers: CustomerSummary, clock: OrderClock) -> CustomerSummary:

@@ -2,11 +2,11 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import ibis.expr.types as ir
 import pandas as pd
 
+from crm_analysis.data import engines
 from crm_analysis.data.contracts import OUTCOMES
 from crm_analysis.data.judging import CheckedLog
 from crm_analysis.errors import CrmAnalysisError
@@ -15,24 +15,21 @@ from crm_analysis.messages import N_
 NO_MONEY = Decimal("0.0000")
 
 
-def rows_of(table: ir.Table) -> list[dict[str, Any]]:
-    """Return a small table as plain rows; decimals stay exact."""
-    rows: list[dict[str, Any]] = table.to_pyarrow().to_pylist()
-    return rows
-
-
 def reconcile(log: CheckedLog, judged: ir.Table) -> tuple[pd.DataFrame, date | None, date | None]:
-    """Add up rows and money by outcome; raise when they are not what came in.
+    """Add up rows and money by outcome; raise when they are not what came in, as when a source read in place changed.
 
     The first and the last day of the used lines come with it, None twice when there are none.
     """
     tally = judged.group_by("outcome").agg(
         rows=judged.count(), money=judged.amount.sum(), first=judged.order_date.min(), last=judged.order_date.max()
     )
-    by_outcome = {row["outcome"]: row for row in rows_of(tally)}
+    by_outcome = {row["outcome"]: row for row in engines.rows_of(tally)}
     rows = [by_outcome[outcome.key]["rows"] if outcome.key in by_outcome else 0 for outcome in OUTCOMES]
     money = [by_outcome[outcome.key]["money"] if outcome.key in by_outcome else NO_MONEY for outcome in OUTCOMES]
     if sum(rows) != log.rows or sum(money) != log.money:
+        if not log.is_copied:
+            now = f"{log.rows:,} rows and {log.money} at first, {sum(rows):,} rows and {sum(money)} later"
+            raise engines.changed_while_read(log.source, now)
         raise CrmAnalysisError(
             f"{log.source}: {log.rows:,} rows and {log.money} came in, {sum(rows):,} rows and {sum(money)} are "
             "accounted for. This is a fault of crm_analysis, not of the data."
@@ -53,21 +50,16 @@ def reconcile(log: CheckedLog, judged: ir.Table) -> tuple[pd.DataFrame, date | N
 def count_oddities(used: ir.Table) -> pd.DataFrame:
     """Count what the door uses but a reader should know of: one row per counter, with rows and money."""
     # A line without an order id is an order of its own.
-    order = used.row.cast(str) if "order_id" not in used.columns else used.order_id.fill_null(used.row.cast(str))
-    days = (
-        used.mutate(order=order)
-        .group_by("customer_id", "order_date")
-        .agg(
-            lines=lambda day: day.count(),
-            orders=lambda day: day.order.nunique(),
-            money=lambda day: day.amount.sum(),
-        )
-    )
+    has_orders = "order_id" in used.columns
+    orders = used.order_id.nunique() + used.count() - used.order_id.count() if has_orders else used.count()
+    days = used.group_by("customer_id", "order_date").agg(lines=used.count(), orders=orders, money=used.amount.sum())
     shared = days.filter(days.orders > 1)
-    [merged] = rows_of(shared.aggregate(lines=shared.lines.sum(), days=shared.count(), money=shared.money.sum()))
+    [merged] = engines.rows_of(
+        shared.aggregate(lines=shared.lines.sum(), days=shared.count(), money=shared.money.sum())
+    )
     is_copy = used.copy > 0
     is_free = (used.amount == 0) & ~used.is_refund
-    [kept] = rows_of(
+    [kept] = engines.rows_of(
         used.aggregate(
             copies=is_copy.sum(),
             copies_money=used.amount.sum(where=is_copy),

@@ -14,14 +14,19 @@ import ibis.expr.types as ir
 from crm_analysis.data.contracts import TABLE_COLUMNS
 
 
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def md5(text: str) -> str:  # type: ignore[empty-body]
+    """Digest of a text, the same on every engine."""
+
+
 def net_refunds(lines: ir.Table) -> ir.Table:
     """Decide what becomes of each line once refunds have met their purchases.
 
     Parameters
     ----------
     lines : ibis Table
-        One row per line with a customer: row, customer_id, order_date, amount (signed), is_refund, and any of the
-        optional columns.
+        One row per line with a customer: customer_id, order_date, amount (signed), is_refund, and any of the optional
+        columns.
 
     Returns
     -------
@@ -39,7 +44,7 @@ def _by_order(lines: ir.Table) -> ir.Table:
     # Purchases before refunds within a day: a refund belongs to the latest purchase it can know of.
     so_far = ibis.window(
         group_by=[lines.customer_id, lines.order_id],
-        order_by=[lines.order_date, lines.is_refund, lines.row],
+        order_by=[lines.order_date, lines.is_refund],
         preceding=None,
         following=0,
     )
@@ -71,23 +76,23 @@ def _by_amount(lines: ir.Table) -> ir.Table:
     refund never comes before the i-th purchase.
     """
     group = ["open", "customer_id", *(["product"] if "product" in lines.columns else []), "size"]
-    # Ties are broken by content before the row number, so that the order of the file does not matter.
-    content = [name for name in TABLE_COLUMNS if name in lines.columns]
-    in_time = ["order_date", "is_refund", *content, "row"]
     whole_group = ibis.window(group_by=group)
-    so_far = ibis.window(group_by=group, order_by=in_time, preceding=None, following=0)
-    before = ibis.window(group_by=group, order_by=in_time, preceding=(None, 1))
+    so_far = ibis.window(group_by=group, order_by="position", preceding=None, following=0)
+    before = ibis.window(group_by=group, order_by="position", preceding=(None, 1))
 
     is_open = lines.outcome.isnull()
-    step = is_open.ifelse(lines.amount.sign().cast("int64"), 0)
+    step = is_open.ifelse(ibis.cases((lines.amount > 0, 1), (lines.amount < 0, -1), else_=0), 0)
     lines = lines.mutate(step=step, open=is_open, size=lines.amount.abs())
+    # One order for all windows below: lines that agree in everything could else change places between them.
+    in_time = [lines.order_date, lines.is_refund, *_by_content(lines)]
+    lines = lines.mutate(position=ibis.row_number().over(ibis.window(group_by=group, order_by=in_time)))
     lines = lines.mutate(
         balance=lines.step.sum().over(so_far),
-        purchase_number=(lines.step > 0).cast("int64").sum().over(so_far),
+        purchase_number=(lines.step > 0).sum().over(so_far),
     )
     earlier_low = ibis.least(0, lines.balance.min().over(before).fill_null(0))
     lines = lines.mutate(matched=(lines.step < 0) & (lines.balance >= earlier_low))
-    cancelled = (lines.step > 0) & (lines.purchase_number <= lines.matched.cast("int64").sum().over(whole_group))
+    cancelled = (lines.step > 0) & (lines.purchase_number <= lines.matched.sum().over(whole_group))
     outcome = ibis.cases(
         (~lines.open, lines.outcome),
         (lines.matched, "refund_netted"),
@@ -95,4 +100,16 @@ def _by_amount(lines: ir.Table) -> ir.Table:
         (cancelled, "cancelled_in_full"),
         else_="used",
     )
-    return lines.mutate(outcome=outcome).drop("step", "open", "size", "balance", "purchase_number", "matched")
+    return lines.mutate(outcome=outcome).drop(
+        "step", "open", "size", "position", "balance", "purchase_number", "matched"
+    )
+
+
+def _by_content(lines: ir.Table) -> list[ir.Value]:
+    """What breaks ties: the content, so that the order of the file does not matter.
+
+    Text goes by its digest: engines sort letters differently.
+    """
+    told = ("customer_id", "order_date", "amount")  # by the group and the order so far
+    columns = (lines[name] for name in TABLE_COLUMNS if name in lines.columns and name not in told)
+    return [md5(column) if column.type().is_string() else column for column in columns]

@@ -1,27 +1,30 @@
 """The door: a purchase log from anywhere becomes one checked table, and every row is accounted for.
 
-`read_transactions` copies the source into an embedded DuckDB, types and checks it there, refuses everything that is
-wrong in one message, and returns `Transactions`: a value that can be cut at any earlier date without reading again.
+`read_transactions` types and checks a source inside an engine, refuses everything that is wrong in one message, and
+returns `Transactions`, which can be cut at any earlier date. A small source is copied into an embedded DuckDB first and
+so becomes a value; a large one stays where it is, and its own engine does the work.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import ibis
 import ibis.expr.types as ir
 import pandas as pd
 from ibis.backends import BaseBackend
 from pydantic import ValidationError
 
-from crm_analysis.data.casting import Check, mark_copies, type_columns
+from crm_analysis.data import engines
+from crm_analysis.data.casting import Check, Shortcut, mark_copies, type_columns
 from crm_analysis.data.contracts import TABLE_COLUMNS, TRANSACTION_CONTRACT, Day, to_day
-from crm_analysis.data.judging import CheckedLog, judge
-from crm_analysis.data.loading import RawTable, load_raw
-from crm_analysis.data.reconciliation import count_oddities, reconcile, rows_of
+from crm_analysis.data.judging import CheckedLog, judge, used_lines
+from crm_analysis.data.loading import RawTable, load_raw, no_rows
+from crm_analysis.data.reconciliation import count_oddities, reconcile
 from crm_analysis.errors import SettingsError, Violation, listing, refuse
-from crm_analysis.settings import DoorRules, TransactionColumns
+from crm_analysis.settings import DoorRules, EngineSettings, TransactionColumns
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +48,8 @@ class Transactions:
         Of every amount.
     first_date, last_date : date or None
         First and last day with a used line; None when no line is used.
-    log, judged : CheckedLog, ibis Table
-        The checked lines before the cut, and the same lines with their outcome: the workings, for the door itself.
+    log : CheckedLog
+        The checked lines before the cut: the workings, for the door itself.
     """
 
     table: ir.Table
@@ -57,12 +60,17 @@ class Transactions:
     first_date: date | None
     last_date: date | None
     log: CheckedLog = field(repr=False)
-    judged: ir.Table = field(repr=False)
 
     def __repr__(self) -> str:
         used = int(self.reconciliation["rows"].iloc[0])
         cut = "" if self.as_of is None else f", as of {self.as_of}"
-        return f"Transactions({self.source}: {used:,} lines used of {self.log.rows:,}{cut})"
+        place = "" if self.is_copied else ", read in place"
+        return f"Transactions({self.source}: {used:,} lines used of {self.log.rows:,}{cut}{place})"
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether the lines are in the embedded DuckDB now, or in the source as it stands."""
+        return self.log.is_copied
 
     def until(self, as_of: Day) -> "Transactions":
         """Return the transactions as the door would have shown them on an earlier date.
@@ -87,7 +95,8 @@ class Transactions:
     @property
     def counters(self) -> pd.DataFrame:
         """What is used but worth knowing: a frame with columns `counter`, `meaning`, `rows` and `money`."""
-        return count_oddities(self.judged.filter(self.judged.outcome == "used"))
+        judged = judge(self.log, self.log.marked, self.as_of)
+        return count_oddities(judged.filter(judged.outcome == "used"))
 
 
 def read_transactions(
@@ -99,14 +108,15 @@ def read_transactions(
     rules: DoorRules | None = None,
     currency: str = "USD",
     timezone: str = "UTC",
+    engine: EngineSettings | None = None,
 ) -> Transactions:
     """Read, check and reconcile a purchase log.
 
     Parameters
     ----------
     source : path, DataFrame, ibis Table, str or Transactions
-        A CSV (also gzipped) or Parquet file, a DataFrame, an ibis table, or, with `connection`, the name of a table
-        there. Transactions pass through, cut when `as_of` is given.
+        A CSV (also gzipped) or Parquet file, a folder of Parquet files, a DataFrame, an ibis table, or, with
+        `connection`, the name of a table there. Transactions pass through, cut when `as_of` is given.
     columns : TransactionColumns or mapping, optional
         What the source calls each column; default: their own names.
     as_of : date or str, optional
@@ -119,6 +129,8 @@ def read_transactions(
         The company's currency, of every amount that names no other.
     timezone : str
         The company's time zone; times that carry a zone are converted to it and then cut to the day.
+    engine : EngineSettings, optional
+        Memory and threads of the embedded DuckDB, and up to how many rows a table is copied into it; default: theirs.
 
     Returns
     -------
@@ -147,8 +159,9 @@ def read_transactions(
         return source if day is None else source.until(day)
     _check_timezone(timezone)
     mapping = _as_columns(columns)
-    raw = load_raw(source, connection)
-    return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone), day)
+    raw = load_raw(source, connection, engine or EngineSettings())
+    with engines.told_plainly(raw.source):
+        return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone), day)
 
 
 def _as_columns(columns: TransactionColumns | Mapping[str, str] | None) -> TransactionColumns:
@@ -170,18 +183,66 @@ def _check_timezone(name: str) -> None:
 
 
 def _check(raw: RawTable, columns: TransactionColumns, rules: DoorRules, currency: str, timezone: str) -> CheckedLog:
-    """Type the raw table, refuse what breaks a rule, and keep the rest as one physical table."""
-    names = _present(columns, raw.table.columns)
-    typed = type_columns(raw.table, names, rules=rules, currency=currency, timezone=timezone)
-    refuse([*_missing_columns(raw, columns, rules), *_broken_checks(raw, names, typed.checks)])
+    """Type the raw table, refuse what breaks a rule, and keep the rest: as a copy, or as what the source now shows."""
+    names = _present(columns, raw.columns)
+    typed = type_columns(raw, names, rules=rules, currency=currency, timezone=timezone)
+    missing = _missing_columns(raw, columns, rules)
+    seen = _look_through(raw, typed.values, typed.checks, typed.shortcuts)
+    refuse([*missing, *_broken_checks(raw, names, typed.checks, seen)])
+    if seen["rows"] == 0:
+        raise no_rows(raw.source)
 
     values = {name: value for name, value in typed.values.items() if name != "currency"}
-    copies = mark_copies(raw.table, rules.order_line_key)
-    connection = cast("Any", raw.table.get_backend())
-    lines = connection.create_table("lines", raw.table.select(row=raw.row, **values, **copies))
-    raw.drop()
-    [total] = rows_of(lines.aggregate(rows=lines.count(), money=lines.amount.sum(), refunds=lines.is_refund.sum()))
-    return CheckedLog(lines, total["rows"], total["money"], total["refunds"] > 0, rules, raw.source, currency)
+    if not raw.is_copied:
+        values |= {name: cut.plain for name, cut in typed.shortcuts.items() if not seen.get(f"mend {name}")}
+    is_proven = _is_proven_copy(raw, rules)
+    lines = raw.table.select(**values, is_proven_copy=is_proven)
+    marked = raw.table.select(**values, is_proven_copy=is_proven, copy=mark_copies(raw))
+    if raw.is_copied:
+        connection = cast("Any", raw.table.get_backend())
+        lines = marked = connection.create_table("lines", marked)
+        raw.drop()
+    return CheckedLog(
+        lines=lines,
+        marked=marked,
+        rows=seen["rows"],
+        money=seen["money"],
+        has_refunds=bool(seen["refunds"]),
+        all_paid=not seen["unpaid"],
+        is_copied=raw.is_copied,
+        rules=rules,
+        source=raw.source,
+        currency=currency,
+    )
+
+
+def _is_proven_copy(raw: RawTable, rules: DoorRules) -> ir.BooleanValue:
+    """Whether a row is one line exported twice.
+
+    Two equal rows may also be two equal purchases. Only a key that should be unique, and is filled in, tells.
+    """
+    if not rules.order_line_key:
+        return ibis.literal(False)
+    filled = [raw.table[name].notnull() for name in rules.order_line_key]  # noqa: PD004 ibis
+    return (mark_copies(raw) > 0) & ibis.and_(*filled)
+
+
+def _look_through(
+    raw: RawTable, values: Mapping[str, ir.Value], checks: Sequence[Check], shortcuts: Mapping[str, Shortcut]
+) -> dict[str, Any]:
+    """Count in one pass: rows, money, what breaks a check, and what the rest of the road can be spared."""
+    wanted = {"rows": raw.table.count()}
+    if "amount" in values:
+        amount = values["amount"]
+        wanted |= {"money": amount.sum(), "refunds": values["is_refund"].sum(), "unpaid": (amount <= 0).sum()}
+    wanted |= {f"check {number}": check.broken.fill_null(False).sum() for number, check in enumerate(checks)}
+    wanted |= {
+        f"mend {name}": cut.needs_mending.fill_null(False).sum()
+        for name, cut in shortcuts.items()
+        if cut.needs_mending is not None
+    }
+    [row] = engines.rows_of(raw.table.aggregate(**wanted))
+    return row
 
 
 def _present(columns: TransactionColumns, available: tuple[str, ...]) -> dict[str, str]:
@@ -190,7 +251,7 @@ def _present(columns: TransactionColumns, available: tuple[str, ...]) -> dict[st
 
 
 def _missing_columns(raw: RawTable, columns: TransactionColumns, rules: DoorRules) -> list[Violation]:
-    available = raw.table.columns
+    available = raw.columns
     rule = f"there is no such column (there are {listing([repr(name) for name in available])})"
     asked = {name: source_name for name, source_name in columns.model_dump().items() if source_name is not None}
     violations = [
@@ -212,22 +273,20 @@ def _missing_columns(raw: RawTable, columns: TransactionColumns, rules: DoorRule
     ]
 
 
-def _broken_checks(raw: RawTable, names: Mapping[str, str], checks: list[Check]) -> list[Violation]:
-    if not checks:
-        return []
-    counts = {str(number): check.broken.fill_null(False).sum() for number, check in enumerate(checks)}
-    [broken] = rows_of(raw.table.aggregate(**counts))
+def _broken_checks(
+    raw: RawTable, names: Mapping[str, str], checks: Sequence[Check], seen: Mapping[str, Any]
+) -> list[Violation]:
     return [
         Violation(
             raw.source,
             check.column,
             check.rule,
-            broken[str(number)],
+            seen[f"check {number}"],
             check.fix,
             _first_rows(raw, names, check),
         )
         for number, check in enumerate(checks)
-        if broken[str(number)]
+        if seen[f"check {number}"]
     ]
 
 
@@ -235,14 +294,15 @@ def _first_rows(raw: RawTable, names: Mapping[str, str], check: Check) -> pd.Dat
     shown = dict.fromkeys([names.get("customer_id", check.column), check.column])
     number = "__row__"  # the source may have a column called row
     rows = raw.table.mutate(**{number: raw.row}).filter(check.broken).order_by(number).limit(5)
-    first: pd.DataFrame = rows.select(number, *shown).to_pandas()
+    first = engines.fetch_frame(rows.select(number, *shown))
     return first.set_index(number).rename_axis("row")
 
 
 def _cut(log: CheckedLog, as_of: date | None) -> Transactions:
-    # Kept as a table of the engine: a log is cut once and asked many times.
-    judged = judge(log, as_of).cache()
-    used = judged.filter(judged.outcome == "used")
+    judged = judge(log, log.lines, as_of)
+    if log.is_copied:
+        judged = engines.keep(judged)  # a log is cut once and asked many times
+    used = used_lines(log, judged, as_of)
     reconciliation, first_date, last_date = reconcile(log, judged)
     return Transactions(
         table=used.select([name for name in TABLE_COLUMNS if name in used.columns]),
@@ -253,5 +313,4 @@ def _cut(log: CheckedLog, as_of: date | None) -> Transactions:
         first_date=first_date,
         last_date=last_date,
         log=log,
-        judged=judged,
     )

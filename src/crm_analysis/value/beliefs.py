@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc, gammainc, gammaincinv
 
+from crm_analysis.data import engines
 from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.customer_table import customer_days
 from crm_analysis.data.sources import read_transactions
-from crm_analysis.data.summaries import CustomerSummary, customer_days
+from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.models.bgbb import BGBBFit
 from crm_analysis.models.fit import Params
@@ -163,7 +165,7 @@ def alive_history(
     """
     last = to_day(as_of, "as_of")
     days = customer_days(read_transactions(transactions, as_of=last))
-    bought = days.filter(days.customer_id == customer_id).select("order_date").to_pandas()["order_date"]
+    bought = engines.fetch_frame(days.filter(days.customer_id == customer_id).select("order_date"))["order_date"]
     if bought.empty:
         raise DataError(f"customer {customer_id!r} has not bought by {last}; check the id, which is text.")
     purchases = pd.DatetimeIndex(bought).sort_values()

@@ -17,9 +17,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from crm_analysis.data import engines
 from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.customer_table import customer_days
 from crm_analysis.data.sources import Transactions, read_transactions
-from crm_analysis.data.summaries import CustomerSummary, customer_days, summarize_customers
+from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.models.gamma_gamma import GammaGammaFit, fit_gamma_gamma
 from crm_analysis.models.histories import Floats, Integers
@@ -377,7 +379,7 @@ def _bought_after(log: Transactions, day: date) -> pd.DataFrame:
     days = customer_days(log)
     later = days.filter(days.order_date > day)
     bought = later.group_by("customer_id").agg(purchases=later.count(), spend=later.amount.sum().cast(float))
-    return bought.to_pandas().set_index("customer_id")
+    return engines.fetch_frame(bought).set_index("customer_id")
 
 
 def _rmse(actual: pd.Series, expected: pd.Series) -> float:

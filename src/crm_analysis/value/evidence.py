@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import bdtrik
 
+from crm_analysis.data import engines
 from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.customer_table import customer_days
 from crm_analysis.data.sources import read_transactions
-from crm_analysis.data.summaries import CalibrationHoldout, CustomerSummary, customer_days
+from crm_analysis.data.summaries import CalibrationHoldout, CustomerSummary
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.gamma_gamma import GammaGammaFit
@@ -224,7 +226,7 @@ def purchase_gaps(
     days = customer_days(seen)
     previous = days.order_date.lag().over(group_by=days.customer_id, order_by=days.order_date)
     gaps = days.mutate(days=days.order_date.delta(previous, unit="day"))
-    counted = gaps.group_by("days").agg(gaps=lambda table: table.count()).to_pandas().dropna()
+    counted = engines.fetch_frame(gaps.group_by("days").agg(gaps=lambda table: table.count())).dropna()
     if counted.empty:
         raise DataError(
             f"{seen.source}: nobody has bought twice by {day}, so there is no time between purchases.\n"
@@ -284,10 +286,12 @@ def timing_patterns(
     """
     day = to_day(as_of, "as_of")
     days = customer_days(read_transactions(transactions, as_of=day))
-    counts = days.group_by("customer_id").agg(purchases=days.count()).to_pandas()
+    counts = engines.fetch_frame(days.group_by("customer_id").agg(purchases=days.count()))
     ids = np.sort(counts.loc[counts["purchases"] > int(repeat_buyers_only), "customer_id"].to_numpy(dtype=object))
     chosen = np.random.default_rng(seed).choice(ids, size=min(customers, len(ids)), replace=False)
-    bought = days.filter(days.customer_id.isin(chosen.tolist())).select("customer_id", "order_date").to_pandas()
+    bought = engines.fetch_frame(
+        days.filter(days.customer_id.isin(chosen.tolist())).select("customer_id", "order_date")
+    )
     bought["order_date"] = pd.to_datetime(bought["order_date"])
     first = bought.groupby("customer_id")["order_date"].min().reset_index()
     first = first.sort_values(["order_date", "customer_id"], ascending=False)

@@ -3,10 +3,11 @@
 from datetime import date, timedelta
 from typing import Any
 
+from crm_analysis.data import engines
 from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.customer_table import customer_days
 from crm_analysis.data.order_clock import OrderClock
 from crm_analysis.data.sources import read_transactions
-from crm_analysis.data.summaries import customer_days
 from crm_analysis.periods import DAYS_PER_UNIT
 
 _EVERY_DAYS = 10
@@ -56,7 +57,7 @@ def known_share(transactions: Any, *, as_of: Day, months: int) -> float:
         after = customer[f"after {number}"]
         sums[f"orders {number}"] = after.sum()
         sums[f"known {number}"] = after.sum(where=customer[f"before {number}"] > 0)
-    [row] = customer.aggregate(**sums).to_pyarrow().to_pylist()
+    [row] = engines.rows_of(customer.aggregate(**sums))
     orders, known = (sum(value or 0 for name, value in row.items() if name.startswith(kind)) for kind in _KINDS)
     return float(known / orders) if orders else float("nan")
 
@@ -87,7 +88,7 @@ def orders_of_known_customers(transactions: Any, *, as_of: date, clock: OrderClo
     recent = min(days, 365)
     before = as_of - timedelta(days=recent)
     purchases = customer_days(seen)
-    orders = int(purchases.filter(purchases.order_date > before).count().to_pyarrow().as_py())
+    orders = engines.count(purchases.filter(purchases.order_date > before))
     per_unit = orders / clock.length(before, recent / DAYS_PER_UNIT[clock.time_unit])
     months = max(1, min(_LONGEST_MONTHS, int((days + 1) / 2 / DAYS_PER_UNIT["month"] + 0.01)))
     return per_unit * clock.length(as_of, horizon) * known_share(seen, as_of=as_of, months=months)

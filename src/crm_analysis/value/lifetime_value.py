@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,17 @@ from crm_analysis.models.gamma_gamma import GammaGammaFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import purchase_fit_from_json
 from crm_analysis.periods import Horizon, TimeUnit, annual_to_continuous, horizon_in_units, units_per_year
+
+# Columns of the values of a customer, in their order.
+VALUES = (
+    "probability_alive",
+    "expected_purchases",
+    "discounted_purchases",
+    "expected_spend",
+    "residual_value",
+    "earned_value",
+    "lifetime_value",
+)
 
 
 @dataclass(frozen=True)
@@ -203,56 +214,108 @@ def lifetime_value(
         if not isinstance(fit, kind):
             raise SettingsError(f"{name} is a {type(fit).__name__}; give a {kind.__name__}.")
     require_summary(customers)
+    taken = assume(
+        customers.time_unit,
+        customers.as_of,
+        horizon=horizon,
+        annual_discount_rate=annual_discount_rate,
+        margin=margin,
+        costs=costs,
+    )
+    frame = of_histories(purchases, customers, taken)
+    frame["expected_spend"] = spend.expected_spend(customers)
+    frame["residual_value"] = residual_value(frame, taken)
+    frame["earned_value"] = _earned_value(customers, frame, taken)
+    frame["lifetime_value"] = frame["earned_value"] + frame["residual_value"]
+    return CustomerValues(frame[list(VALUES)], Fits(purchases, spend), customers, taken)
+
+
+def assume(
+    time_unit: TimeUnit,
+    as_of: date | None,
+    *,
+    horizon: Horizon | None,
+    annual_discount_rate: float,
+    margin: float,
+    costs: Costs | None,
+) -> Assumptions:
+    """Return what a valuation takes as given, in the time unit; raise `SettingsError` for a margin that is none."""
     if not 0 < margin <= 1:
         raise SettingsError(f"margin is {margin}; give a share of spend above 0 and at most 1.")
-    costs = costs or Costs()
-    unit = customers.time_unit
-    length = None if horizon is None else horizon_in_units(horizon, unit, customers.as_of)
-    assumptions = Assumptions(
-        horizon, annual_discount_rate, margin, costs, unit, length, annual_to_continuous(annual_discount_rate, unit)
-    )
+    length = None if horizon is None else horizon_in_units(horizon, time_unit, as_of)
+    rate = annual_to_continuous(annual_discount_rate, time_unit)
+    return Assumptions(horizon, annual_discount_rate, margin, costs or Costs(), time_unit, length, rate)
+
+
+def of_histories(purchases: PurchaseFit, customers: CustomerSummary, taken: Assumptions) -> pd.DataFrame:
+    """What follows from when customers bought, whatever they spent: the same for all with one history.
+
+    Returns
+    -------
+    DataFrame, indexed as the summary
+        probability_alive, expected_purchases, discounted_purchases; service_to_come and costs_so_far, in currency: cost
+        to serve within the horizon, discounted, and what was spent on the customer so far beside the cost of orders,
+        carried to the as-of date.
+    """
+    annual, length = taken.annual_discount_rate, taken.horizon_in_units
+    a_unit = taken.costs.cost_to_serve_per_year / units_per_year(taken.time_unit)
     alive = purchases.probability_alive(customers)
-    rate = annual_discount_rate
-    discounted = purchases.discounted_residual_purchases(customers, annual_discount_rate=rate, horizon=length)
-    expected_spend = spend.expected_spend(customers)
-    residual = discounted * (margin * expected_spend - costs.cost_per_order)
-    if costs.cost_to_serve_per_year:
-        lifetime = purchases.discounted_residual_lifetime(customers, annual_discount_rate=rate, horizon=length)
-        residual = residual - costs.cost_to_serve_per_year / units_per_year(unit) * lifetime
     frame = pd.DataFrame(
         {
             "probability_alive": alive,
             "expected_purchases": purchases.discounted_residual_purchases(
                 customers, annual_discount_rate=0.0, horizon=length
             ),
-            "discounted_purchases": discounted,
-            "expected_spend": expected_spend,
-            "residual_value": residual,
-            "earned_value": _earned_value(customers, alive, assumptions),
+            "discounted_purchases": purchases.discounted_residual_purchases(
+                customers, annual_discount_rate=annual, horizon=length
+            ),
+            "service_to_come": 0.0,
+            "costs_so_far": _costs_so_far(customers, alive, taken),
         }
     )
-    frame["lifetime_value"] = frame["earned_value"] + frame["residual_value"]
-    return CustomerValues(frame, Fits(purchases, spend), customers, assumptions)
+    if a_unit:
+        lifetime = purchases.discounted_residual_lifetime(customers, annual_discount_rate=annual, horizon=length)
+        frame["service_to_come"] = a_unit * lifetime
+    return frame
 
 
-def _earned_value(customers: CustomerSummary, alive: pd.Series, assumptions: Assumptions) -> pd.Series:
-    """Margin so far less the costs so far, each carried from its day to the as-of date; missing without a history."""
-    frame, costs, rate = customers.frame, assumptions.costs, assumptions.continuous_rate
+def residual_value(columns: Any, taken: Assumptions) -> Any:
+    """Discounted margin to come less the cost to serve: of columns of a frame, or of a table in an engine."""
+    per_purchase = columns["expected_spend"] * taken.margin - taken.costs.cost_per_order
+    return columns["discounted_purchases"] * per_purchase - columns["service_to_come"]
+
+
+def earned_value(columns: Any, taken: Assumptions) -> Any:
+    """Margin so far less the costs so far, each carried from its day to the as-of date: of columns as above."""
+    return (
+        columns["spend_carried"] * taken.margin
+        - columns["orders_carried"] * taken.costs.cost_per_order
+        - columns["costs_so_far"]
+    )
+
+
+def _earned_value(customers: CustomerSummary, values: pd.DataFrame, taken: Assumptions) -> pd.Series:
+    """Earned value, missing where the summary carries no past."""
     if customers.annual_discount_rate is None:
-        return pd.Series(np.nan, index=frame.index)
-    if not np.isclose(customers.annual_discount_rate, assumptions.annual_discount_rate, rtol=1e-12, atol=1e-15):
+        return pd.Series(np.nan, index=values.index)
+    if not np.isclose(customers.annual_discount_rate, taken.annual_discount_rate, rtol=1e-12, atol=1e-15):
         raise SettingsError(
             f"the customer summary carries past spend at {customers.annual_discount_rate:.4%} a year, the valuation "
-            f"uses {assumptions.annual_discount_rate:.4%}; summarise with "
-            f"annual_discount_rate={assumptions.annual_discount_rate}."
+            f"uses {taken.annual_discount_rate:.4%}; summarise with "
+            f"annual_discount_rate={taken.annual_discount_rate}."
         )
-    margin = assumptions.margin * frame["spend_carried"] - costs.cost_per_order * frame["orders_carried"]
+    so_far = customers.frame[["spend_carried", "orders_carried"]].assign(costs_so_far=values["costs_so_far"])
+    return earned_value(so_far, taken)
+
+
+def _costs_so_far(customers: CustomerSummary, alive: pd.Series, taken: Assumptions) -> pd.Series:
+    """Acquisition and service so far, carried to the as-of date."""
+    frame, costs, rate = customers.frame, taken.costs, taken.continuous_rate
     acquisition = costs.acquisition_cost * np.exp(rate * frame["T"])
     # A customer who left did so right after the last purchase (the story of the model), and cost nothing from then on.
     silence = frame["T"] - frame["recency"]
     served = _carried_annuity(rate, frame["recency"]) * np.exp(rate * silence) + alive * _carried_annuity(rate, silence)
-    service = costs.cost_to_serve_per_year / units_per_year(assumptions.time_unit) * served
-    return margin - acquisition - service
+    return acquisition + costs.cost_to_serve_per_year / units_per_year(taken.time_unit) * served
 
 
 def _carried_annuity(rate: float, length: pd.Series) -> pd.Series:

@@ -1,0 +1,287 @@
+"""Every customer of a log in one row, inside the log's engine, and what of it a model needs to see.
+
+A customer base holds far fewer distinct histories than customers: two customers with the same number of purchases, the
+same first and the same last day are one row to a model. `CustomerTable.histories` brings these over with their counts;
+the customers themselves stay where they are.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Literal
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from crm_analysis.data import engines
+from crm_analysis.data.casting import MONEY
+from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.customer_summary import CustomerSummary
+from crm_analysis.data.sources import Transactions, read_transactions
+from crm_analysis.errors import DataError, SettingsError
+from crm_analysis.periods import DAYS_PER_UNIT, TimeUnit, annual_to_continuous, check_time_unit
+
+Grid = Literal["day", "week", "month"]
+
+# Sums of floats depend on the order in which threads add; carried amounts are summed as decimals instead.
+CARRIED_MONEY, CARRIED_ORDERS = MONEY, dt.Decimal(18, 10)
+# Columns by which customers with the same history are told from others.
+HISTORY = ("frequency", "first_purchase", "last_purchase")
+# Spend within so small a step of its logarithm counts as equal when spend is folded.
+_SPEND_STEP = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """The distinct histories of a customer base, and how many customers have each.
+
+    Attributes
+    ----------
+    customers : CustomerSummary
+        One row a history: frequency, recency, T, first_purchase, last_purchase.
+    counts : Series
+        Customers of each, same index. Handed to a fit as `weights`.
+    """
+
+    customers: CustomerSummary
+    counts: pd.Series
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
+@dataclass(frozen=True, eq=False)
+class CustomerTable:
+    """Every customer of a log on a date, in the engine of the log. Made by `customer_table`.
+
+    Attributes
+    ----------
+    table : ibis Table
+        One row a customer: the columns of `summarize_customers`, customer_id among them.
+    time_unit : {"day", "week", "month"}
+        Unit of recency and T.
+    as_of : date
+        End of observation.
+    annual_discount_rate : float or None
+        The rate behind spend_carried and orders_carried, where these columns are present.
+    """
+
+    table: ir.Table
+    time_unit: TimeUnit
+    as_of: date
+    annual_discount_rate: float | None = None
+
+    def keep(self) -> "CustomerTable":
+        """Compute the table once and keep it in its engine, for whoever asks it several times."""
+        return replace(self, table=engines.keep(self.table))
+
+    def summary(self) -> CustomerSummary:
+        """Bring every customer over, sorted by customer_id."""
+        frame = engines.fetch_frame(self.table)
+        dates = dict.fromkeys(["first_purchase", "last_purchase"], "datetime64[us]")
+        # Sorted here, because engines sort text in different ways.
+        frame = frame.set_index("customer_id").sort_index().astype(dates)
+        return CustomerSummary(frame, self.time_unit, self.as_of, self.annual_discount_rate)
+
+    def count_histories(self) -> int:
+        """Number of distinct histories."""
+        return engines.count(self.table.select(*HISTORY).distinct())
+
+    def histories(self, grid: Grid = "day") -> Histories:
+        """Bring over the distinct histories with their counts.
+
+        Parameters
+        ----------
+        grid : {"day", "week", "month"}
+            "day" is exact. "week" and "month" (30.4375 days) round the time since the first and since the last purchase
+            to whole steps, never beyond what the days themselves allow, and so fold more customers into one row.
+        """
+        end = ibis.literal(self.as_of)
+        counted = self.table.select(
+            "frequency",
+            T_days=days_between(self.table.first_purchase, end),
+            silent_days=days_between(self.table.last_purchase, end),
+        )
+        if grid != "day":
+            step = DAYS_PER_UNIT[grid]
+            counted = counted.mutate(
+                **{name: _on_grid(counted[name], step) for name in ("T_days", "silent_days")}
+            ).mutate(silent_days=lambda rows: (rows.frequency == 0).ifelse(rows.T_days, rows.silent_days))
+        columns = engines.fetch(counted.group_by("frequency", "T_days", "silent_days").agg(customers=counted.count()))
+        x, T_days, silent, count = (
+            columns[name].to_numpy().astype(np.int64) for name in ("frequency", "T_days", "silent_days", "customers")
+        )
+        order = np.lexsort((silent, T_days, x))
+        x, T_days, silent, count = x[order], T_days[order], silent[order], count[order]
+        per_unit, last = DAYS_PER_UNIT[self.time_unit], np.datetime64(self.as_of, "us")
+        frame = pd.DataFrame(
+            {
+                "frequency": x,
+                "recency": (T_days - silent) / per_unit,
+                "T": T_days / per_unit,
+                "first_purchase": last - T_days * np.timedelta64(1, "D"),
+                "last_purchase": last - silent * np.timedelta64(1, "D"),
+            },
+            index=pd.RangeIndex(len(x), name="customer_id"),
+        )
+        customers = CustomerSummary(frame, self.time_unit, self.as_of)
+        return Histories(customers, pd.Series(count.astype(float), index=frame.index, name="customers"))
+
+    def spending(self, rows: int) -> Histories:
+        """Bring over how often and how much repeat buyers spend, folded where there are more than `rows` of them.
+
+        Returns
+        -------
+        Histories
+            frequency (as monetary_count), monetary_value and their counts. Folded, customers with the same count whose
+            mean differs by less than 1% are one row at their mean; its error is of second order.
+        """
+        payers = self.table.filter(self.table.monetary_count > 0)
+        payers = payers.select("monetary_count", "monetary_value")
+        if engines.count(payers) > rows:
+            step = (payers.monetary_value.ln() / _SPEND_STEP).round().cast("int64")
+            folded = payers.group_by(payers.monetary_count, step=step).agg(
+                monetary_value=payers.monetary_value.mean(), customers=payers.count()
+            )
+        else:
+            folded = payers.mutate(customers=ibis.literal(1, "int64"))
+        columns = engines.fetch(folded.select("monetary_count", "monetary_value", "customers"))
+        count, value, customers = (columns[name].to_numpy() for name in columns.column_names)
+        order = np.lexsort((value, count))
+        frame = pd.DataFrame(
+            {
+                "frequency": count[order],
+                "recency": 0.0,
+                "T": 0.0,
+                "monetary_value": value[order],
+                "monetary_count": count[order],
+            },
+            index=pd.RangeIndex(len(order), name="customer_id"),
+        )
+        summary = CustomerSummary(frame, self.time_unit, self.as_of)
+        return Histories(summary, pd.Series(customers[order].astype(float), index=frame.index, name="customers"))
+
+
+def customer_table(
+    transactions: Any,
+    *,
+    as_of: Day,
+    time_unit: TimeUnit = "week",
+    annual_discount_rate: float | None = None,
+) -> CustomerTable:
+    """Summarise each customer's purchases up to a date, without bringing the customers over.
+
+    Parameters
+    ----------
+    transactions : Transactions or anything `read_transactions` accepts
+        The purchase log.
+    as_of, time_unit, annual_discount_rate
+        As for `summarize_customers`, whose columns the table has.
+
+    Returns
+    -------
+    CustomerTable
+        An expression: nothing is computed before it is asked for.
+
+    Raises
+    ------
+    DataError
+        When the log is refused, or nobody has bought by `as_of`.
+    SettingsError
+        When the time unit or the rate is wrong, or the log was cut before `as_of`.
+    """
+    check_time_unit(time_unit)
+    day = to_day(as_of, "as_of")
+    seen = seen_by(transactions, day)
+    days = _carried(customer_days(seen), day, annual_discount_rate)
+    sums = customer_sums(days, all_paid=seen.log.all_paid)
+    return CustomerTable(_in_units(sums, day, DAYS_PER_UNIT[time_unit]), time_unit, day, annual_discount_rate)
+
+
+def customer_days(transactions: Transactions) -> ir.Table:
+    """Return one row per purchase: customer_id, order_date and the day's summed amount."""
+    table = transactions.table
+    return table.group_by("customer_id", "order_date").agg(amount=table.amount.sum())
+
+
+def seen_by(transactions: Any, as_of: date) -> Transactions:
+    """Return a log as it stood on a date; refuse one in which nobody had bought by then."""
+    seen = read_transactions(transactions, as_of=as_of)
+    if seen.first_date is None:
+        raise DataError(
+            f"{seen.source}: nobody has bought by {as_of}.\n"
+            "To fix: choose a later date; the reconciliation tells what became of the rows."
+        )
+    return seen
+
+
+def days_between(start: ir.DateValue, end: ir.DateValue) -> ir.IntegerValue:
+    """Whole days from one day to another."""
+    return end.delta(start, unit="day")
+
+
+def customer_sums(days: ir.Table, *, all_paid: bool) -> ir.Table:
+    """One row a customer from one row a purchase: first and last day, counts and sums, which add up over stretches."""
+    carried = [name for name in ("spend_carried", "orders_carried") if name in days.columns]
+    sums = {
+        "first_purchase": days.order_date.min(),
+        "last_purchase": days.order_date.max(),
+        "purchases": days.count(),
+        "total": days.amount.sum(),
+        # As a float: the least of pairs of decimals is slow to find, and rounding brings the decimal back.
+        "first_amount": engines.at_least(days.amount.cast(float), days.order_date),
+    }
+    if not all_paid:
+        paid = days.amount > 0
+        sums |= {"paid_total": days.amount.sum(where=paid).fill_null(0), "paid_count": paid.sum()}
+    sums |= {name: days[name].sum().cast(float) for name in carried}
+    table = days.group_by("customer_id").agg(**sums)
+    return table.mutate(paid_total=table.total, paid_count=table.purchases) if all_paid else table
+
+
+def _carried(days: ir.Table, as_of: date, annual_discount_rate: float | None) -> ir.Table:
+    if annual_discount_rate is None:
+        return days
+    growth = (
+        days_between(days.order_date, ibis.literal(as_of)) * annual_to_continuous(annual_discount_rate, "day")
+    ).exp()
+    return days.mutate(
+        spend_carried=(days.amount.cast(float) * growth).cast(CARRIED_MONEY),
+        orders_carried=growth.cast(CARRIED_ORDERS),
+    )
+
+
+def _in_units(sums: ir.Table, as_of: date, days_per_unit: float) -> ir.Table:
+    """Turn sums into the columns of a `CustomerSummary`."""
+    # The first order starts the clock and is not a repeat purchase (Fader, Hardie & Lee 2005): its amount is taken off,
+    # which spares the engine a second pass over the days.
+    first_paid = sums.first_amount > 0
+    count = sums.paid_count - first_paid.ifelse(1, 0)
+    repeat_spend = (sums.paid_total.cast(float) - first_paid.ifelse(sums.first_amount, 0.0)).round(4)
+    end = ibis.literal(as_of)
+    return sums.select(
+        "customer_id",
+        frequency=sums.purchases - 1,
+        recency=days_between(sums.first_purchase, sums.last_purchase).cast(float) / days_per_unit,
+        T=days_between(sums.first_purchase, end).cast(float) / days_per_unit,
+        monetary_value=(count > 0).ifelse(repeat_spend / count.nullif(0), ibis.null(float)),
+        monetary_count=count,
+        total_spend=sums.total.cast(float),
+        first_purchase=sums.first_purchase,
+        last_purchase=sums.last_purchase,
+        days_since_last=days_between(sums.last_purchase, end),
+        **{name: sums[name] for name in ("spend_carried", "orders_carried") if name in sums.columns},
+    )
+
+
+def _on_grid(days: ir.IntegerValue, step: float) -> ir.IntegerValue:
+    """Days rounded to whole steps."""
+    return ((days.cast(float) / step).round() * step).round().cast("int64")
+
+
+def check_grid(grid: str) -> None:
+    """Raise `SettingsError` unless histories can be folded on this grid."""
+    if grid not in ("day", "week", "month"):
+        raise SettingsError(f"grid is {grid!r}; use 'day', 'week' or 'month'.")

@@ -1,0 +1,473 @@
+"""The one place that knows which engine a table lives in: how it is reached, asked, kept and written from.
+
+Everything else is ibis expressions that every engine runs. Where ibis's own way loses digits or memory on an engine,
+that engine's own is taken here; and what an engine says when it fails is put into words that never hold a password.
+"""
+
+import contextlib
+import socket
+import tempfile
+import uuid
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis.backends import BaseBackend
+from ibis.common.exceptions import IbisError, OperationNotDefinedError, TableNotFound, UnsupportedOperationError
+
+from crm_analysis.errors import CrmAnalysisError, DataError, SettingsError
+from crm_analysis.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame as SparkFrame
+
+# A host that does not answer is given up after so many seconds.
+PATIENCE = 10
+_SPARK_SCHEMES = ("spark", "sc")
+# Packages whose exceptions come from an engine, by the first part of the module they are defined in.
+_OF_ENGINES = (
+    "duckdb",
+    "psycopg",
+    "pyspark",
+    "py4j",
+    "ibis",
+    "sqlalchemy",
+    "google",
+    "snowflake",
+    "clickhouse_connect",
+)
+
+
+# --- reaching an engine -------------------------------------------------------------------------------------------
+
+
+def embedded(engine: EngineSettings) -> BaseBackend:
+    """Return a DuckDB of its own, in this process, within the limits of the settings."""
+    limits: dict[str, Any] = {"temp_directory": str(_spill_folder(engine))}
+    if engine.memory is not None:
+        limits["memory_limit"] = engine.memory
+    if engine.threads is not None:
+        limits["threads"] = engine.threads
+    return ibis.duckdb.connect(**limits)
+
+
+def _spill_folder(engine: EngineSettings) -> Path:
+    """Where tables larger than the memory limit go; DuckDB makes it when needed and removes it."""
+    return Path(engine.spill_folder or tempfile.gettempdir()) / f"crm-analysis-{uuid.uuid4().hex}"
+
+
+def connect(url: str) -> BaseBackend:
+    """Connect to an engine.
+
+    Parameters
+    ----------
+    url : str
+        As ibis takes it, for example "postgresql://analyst@db.example.org/shop", "duckdb://shop.duckdb",
+        "pyspark://" (the running or a local Spark), "spark://host:7077" (a cluster) or "sc://host" (Spark Connect).
+        Passwords are better left to the engine's own place for them, such as ~/.pgpass.
+
+    Raises
+    ------
+    DataError
+        When nothing answers within seconds, or access is refused; the message holds no password.
+    SettingsError
+        When no engine has such a URL, or its package is not installed.
+    """
+    shown, parts = _without_password(url), urlsplit(url)
+    if parts.scheme == "duckdb" and (path := url.partition("://")[2].partition("?")[0]) and not Path(path).is_file():
+        raise DataError(f"{shown}: there is no such database.\nTo fix: check the path; none is made here.")
+    try:
+        if parts.scheme in _SPARK_SCHEMES:
+            return _spark(url, shown)
+        return ibis.connect(_with_patience(url))
+    except ImportError as error:
+        raise SettingsError(f"{shown}: {_missing_package(parts.scheme, error)}") from None
+    except CrmAnalysisError:
+        raise
+    except Exception as error:
+        if isinstance(error, ValueError) and "know how to connect" in str(error):
+            raise SettingsError(
+                f"{shown}: no engine has such a URL; use for example postgresql://, duckdb:// or pyspark://."
+            ) from None
+        raise DataError(
+            f"{shown}: cannot be reached or refuses access. {_first_line(error, url)}\n"
+            "To fix: check host, port, database, user and password, and that this machine may connect."
+        ) from None
+
+
+def _with_patience(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.scheme.startswith("postgres") or "connect_timeout" in parts.query:
+        return url
+    query = "&".join(filter(None, [parts.query, f"connect_timeout={PATIENCE}"]))
+    return urlunsplit(parts._replace(query=query))
+
+
+def _spark(url: str, shown: str) -> BaseBackend:
+    from pyspark.sql import SparkSession
+
+    parts = urlsplit(url)
+    default_port = 15002 if parts.scheme == "sc" else 7077
+    # Asked first: Spark itself would start a virtual machine and try for minutes.
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or default_port), timeout=PATIENCE).close()
+    except OSError as error:
+        raise DataError(
+            f"{shown}: nothing answers there ({error}).\nTo fix: check host and port, and that the cluster runs."
+        ) from None
+    builder = cast("Any", SparkSession.builder)
+    session = (builder.remote(url) if parts.scheme == "sc" else builder.master(url)).getOrCreate()
+    return ibis.pyspark.connect(session)
+
+
+def _missing_package(scheme: str, error: ImportError) -> str:
+    extra = {"postgres": "postgres", "postgresql": "postgres", "pyspark": "spark", "spark": "spark", "sc": "spark"}
+    if scheme in extra:
+        return f"the package for this engine is not installed; install crm_analysis[{extra[scheme]}]."
+    return f"the package for this engine is not installed ({error})."
+
+
+def _without_password(url: str) -> str:
+    """The URL as it may be shown: credentials, and everything after the path, left out."""
+    parts = urlsplit(url)
+    try:
+        host = parts.hostname or ""
+        place = f"{host}:{parts.port}" if parts.port else host
+    except ValueError:
+        place = ""
+    return f"{parts.scheme}://{place}{parts.path}" if parts.scheme else "the connection"
+
+
+def _first_line(error: BaseException, url: str = "") -> str:
+    """First line of what an engine said, without any credential of the URL."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    for secret in (url, urlsplit(url).password or ""):
+        text = text.replace(secret, "***") if secret else text
+    return text
+
+
+def named_table(connection: BaseBackend, name: str) -> ir.Table:
+    """Return a table of a connection; "schema.table" is looked for in that schema.
+
+    Raises
+    ------
+    DataError
+        When there is none.
+    """
+    try:
+        with told_plainly(f"table {name}"):
+            schema, _dot, table = name.rpartition(".")
+            try:
+                return connection.table(name)
+            except TableNotFound:
+                if not schema:
+                    raise
+                return connection.table(table, database=schema)
+    except TableNotFound:
+        raise DataError(
+            f"table {name}: the connection has no such table.\nTo fix: check its name and schema."
+        ) from None
+
+
+# --- asking -------------------------------------------------------------------------------------------------------
+
+
+def tries(table: ir.Table) -> bool:
+    """Whether the table's engine has functions that return missing where a text cannot be read: DuckDB."""
+    return _name(table) == "duckdb"
+
+
+def unmarked_instants(table: ir.Table) -> frozenset[str]:
+    """Columns that hold moments in time though ibis shows them without a zone, as it does for Spark's TIMESTAMP."""
+    if _name(table) != "pyspark":
+        return frozenset()
+    return frozenset(field.name for field in _spark_frame(table).schema if field.dataType.typeName() == "timestamp")
+
+
+def fetch(table: ir.Table) -> pa.Table:
+    """Bring a table that is known to be small to this process; decimals and whole numbers stay exact."""
+    with told_plainly():
+        if _name(table) == "pyspark":
+            # ibis goes through Python rows, slowly, and turns whole numbers with gaps into floats.
+            return _spark_frame(table).toArrow()
+        return table.to_pyarrow()
+
+
+def fetch_frame(table: ir.Table) -> pd.DataFrame:
+    """Return the same as a DataFrame."""
+    if _name(table) == "pyspark":
+        from ibis.formats.pandas import PandasData
+
+        frame: pd.DataFrame = PandasData.convert_table(fetch(table).to_pandas(date_as_object=False), table.schema())
+        return frame
+    with told_plainly():
+        return table.to_pandas()
+
+
+def rows_of(table: ir.Table) -> list[dict[str, Any]]:
+    """Return a table of a few rows as plain rows; decimals stay exact."""
+    rows: list[dict[str, Any]] = fetch(table).to_pylist()
+    return rows
+
+
+def count(table: ir.Table) -> int:
+    """Return the number of rows."""
+    [row] = rows_of(table.aggregate(rows=table.count()))
+    return int(row["rows"])
+
+
+def batches(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
+    """Bring a table to this process piece by piece."""
+    with told_plainly():
+        if _name(table) == "pyspark":
+            yield from fetch(table).to_batches(max_chunksize=rows)
+        else:
+            yield from table.to_pyarrow_batches(chunk_size=rows)
+
+
+@ibis.udf.agg.builtin  # type: ignore[untyped-decorator]
+def arg_min(value: float, by: dt.date) -> float:  # type: ignore[empty-body]
+    """DuckDB's own, which keeps one pair a group where ibis would sort each group."""
+
+
+def at_least(value: ir.FloatingValue, by: ir.DateValue) -> ir.FloatingValue:
+    """Of the rows of a group, the value of the one that comes first by day; days do not repeat in a group."""
+    table = by.as_table()
+    return arg_min(value, by) if _name(table) == "duckdb" else value.argmin(by)
+
+
+# --- keeping and writing ------------------------------------------------------------------------------------------
+
+
+def keep(table: ir.Table) -> ir.Table:
+    """Compute a table once and keep it in its engine, as a snapshot, for as long as it is referred to."""
+    with told_plainly():
+        if _name(table) != "pyspark":
+            return table.cache()
+        # Spark's own cache is computed when first asked for, and again from the source when memory runs short.
+        frame = _spark_frame(table).localCheckpoint(eager=True)
+        name = f"kept_{uuid.uuid4().hex}"
+        frame.createOrReplaceTempView(name)
+        backend = table.get_backend()
+        kept = backend.table(name)
+        weakref.finalize(kept.op(), _forget, backend, name)
+        return kept
+
+
+def _forget(backend: Any, name: str) -> None:
+    with contextlib.suppress(Exception):  # the session may be gone before its tables
+        backend._session.catalog.dropTempView(name)
+
+
+def join_small(table: ir.Table, content: pa.Table) -> ir.Table:
+    """Return a small Arrow table as a table of the engine that `table` lives in, to be joined with it."""
+    backend = cast("Any", table.get_backend())
+    with told_plainly():
+        name = f"joined_{uuid.uuid4().hex}"
+        if _name(table) == "pyspark":
+            backend._session.createDataFrame(content).createOrReplaceTempView(name)
+            return backend.table(name)
+        if _name(table) == "duckdb":
+            backend.con.register(name, content)
+            return backend.table(name)
+        # Row by row INSERTs are what ibis would do; COPY is two orders of magnitude faster.
+        if _name(table) == "postgres":
+            return _copy_into_postgres(backend, content, name)
+        return ibis.memtable(content)
+
+
+def _copy_into_postgres(backend: Any, content: pa.Table, name: str) -> ir.Table:
+    made = backend.create_table(name, schema=ibis.Schema.from_pyarrow(content.schema), temp=True)
+    columns = ", ".join(f'"{column}"' for column in content.column_names)
+    with backend.con.cursor() as cursor, cursor.copy(f'COPY "{name}" ({columns}) FROM STDIN') as copy:
+        for batch in content.to_batches(max_chunksize=10_000):
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                copy.write_row(row)
+    backend.con.commit()
+    return made
+
+
+def write_parquet(table: ir.Table, path: Path, *, folder: bool) -> None:
+    """Write a table from its engine to Parquet, without bringing it to this process as a whole.
+
+    Parameters
+    ----------
+    table : ibis Table
+    path : Path
+        A file, or a folder of files when `folder`; complete or not there at all.
+    folder : bool
+        Several files, written side by side. Spark always writes a folder.
+    """
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with told_plainly():
+            _write(table, unfinished, folder=folder)
+        _put_in_place(unfinished, path)
+    finally:
+        _remove(unfinished)
+
+
+def _write(table: ir.Table, path: Path, *, folder: bool) -> None:
+    match _name(table):
+        case "duckdb":
+            options = "FORMAT PARQUET, PER_THREAD_OUTPUT true" if folder else "FORMAT PARQUET"
+            backend = cast("Any", table.get_backend())
+            # Rows need no order in a file of values, and keeping one holds them in memory.
+            backend.raw_sql("SET preserve_insertion_order = false")
+            try:
+                backend.raw_sql(f"COPY ({ibis.to_sql(table, dialect='duckdb')}) TO '{_quoted(path)}' ({options})")
+            finally:
+                backend.raw_sql("SET preserve_insertion_order = true")
+        case "pyspark":
+            _spark_frame(table).write.parquet(path.resolve().as_uri())
+        case _:
+            if folder:
+                path.mkdir()
+            table.to_parquet(path / "part-0.parquet" if folder else path)
+
+
+def write_mapped(
+    table: ir.Table, function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], path: Path, *, rows: int
+) -> None:
+    """Write what a function makes of a table, batch by batch: on Spark's workers, or one after the other here.
+
+    Parameters
+    ----------
+    table : ibis Table
+    function : callable
+        Batches to batches; with columns and types that do not change from batch to batch.
+    path : Path
+        A Parquet file; Spark makes a folder. Complete or not there at all.
+    rows : int
+        At most so many rows a batch.
+    """
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with told_plainly():
+            if _name(table) == "pyspark":
+                [sample] = function(iter(fetch(table.limit(1)).combine_chunks().to_batches()))
+                mapped = _spark_frame(table).mapInArrow(function, _spark_schema(sample.schema))
+                mapped.write.parquet(unfinished.resolve().as_uri())
+            else:
+                made = function(batches(table, rows))
+                first = next(made)
+                with pq.ParquetWriter(unfinished, first.schema) as file:
+                    file.write_batch(first)
+                    for batch in made:
+                        file.write_batch(batch)
+        _put_in_place(unfinished, path)
+    finally:
+        _remove(unfinished)
+
+
+def _spark_schema(schema: pa.Schema) -> Any:
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return from_arrow_schema(schema)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _put_in_place(unfinished: Path, path: Path) -> None:
+    if path.is_dir():
+        old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.replaced")
+        path.rename(old)
+        unfinished.rename(path)
+        _remove(old)
+    else:
+        unfinished.replace(path)
+
+
+def _remove(path: Path) -> None:
+    import shutil
+
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_table(table: ir.Table, name: str) -> None:
+    """Write a table as a new table of its own engine.
+
+    Raises
+    ------
+    DataError
+        When there is a table of that name, or none may be made.
+    """
+    backend = cast("Any", table.get_backend())
+    with told_plainly(f"table {name}"):
+        if name in backend.list_tables():
+            raise DataError(f"table {name}: there is one already.\nTo fix: drop it, or give another name.")
+        backend.create_table(name, table)
+
+
+# --- what engines say ---------------------------------------------------------------------------------------------
+
+
+def changed_while_read(name: str, words: str) -> DataError:
+    """Return the error for a source that is not what it was at first."""
+    return DataError(
+        f"{name}: the table changed while it was read ({words}).\n"
+        "To fix: read when nothing is written to it, or from a copy, a snapshot or a view cut at a date."
+    )
+
+
+@contextlib.contextmanager
+def told_plainly(name: str = "") -> Iterator[None]:
+    """Turn what an engine raises into an error of this package, in one line; ours pass as they are."""
+    try:
+        yield
+    except (CrmAnalysisError, TableNotFound):
+        raise
+    except (OperationNotDefinedError, UnsupportedOperationError) as error:
+        raise SettingsError(
+            f"{_where(name)}this engine lacks a function that is needed here: {_first_line(error)}\n"
+            "To fix: let the table be copied into the embedded DuckDB (engine.copy_rows in crm.toml), or use another "
+            "engine."
+        ) from None
+    except Exception as error:
+        package = type(error).__module__.partition(".")[0]
+        if package not in _OF_ENGINES and not isinstance(error, IbisError):
+            raise
+        raise _of_engine(name, error) from None
+
+
+def _of_engine(name: str, error: Exception) -> DataError:
+    kind, said = type(error).__name__, _first_line(error)
+    if kind == "OutOfMemoryException":
+        fix = "raise engine.memory in crm.toml, or give engine.spill_folder a disk with more room."
+    elif "Privilege" in kind or "ReadOnly" in kind:
+        fix = "let this user read the table and create temporary tables."
+    elif "Connection" in kind or "Shutdown" in kind or kind == "OperationalError":
+        fix = "check that the engine runs and can be reached, then run again."
+    else:
+        fix = "look at what the engine says; the data was not changed."
+    return DataError(f"{_where(name)}the engine reports: {said}\nTo fix: {fix}")
+
+
+def _where(name: str) -> str:
+    return f"{name}: " if name else ""
+
+
+def _name(table: ir.Table) -> str:
+    return str(table.get_backend().name)
+
+
+def _spark_frame(table: ir.Table) -> "SparkFrame":
+    backend = cast("Any", table.get_backend())
+    backend._run_pre_execute_hooks(table)
+    frame: SparkFrame = backend._session.sql(backend.compile(table))
+    return frame
