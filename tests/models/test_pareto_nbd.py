@@ -142,3 +142,24 @@ def test_a_ridge_of_dropout_is_an_answer_with_a_warning():
     with pytest.warns(EstimationWarning, match=r"s/beta|bound"):
         fit = fit_pareto_nbd(CustomerSummary(frame, "week"))
     assert fit.params.s / fit.params.beta == pytest.approx(300 / 12_000, rel=0.15)
+
+
+def test_few_nodes_give_the_digits_of_many(monkeypatch):
+    rng = np.random.default_rng(4)
+    size = 20_000
+    params = ParetoNBDParams(*np.exp(rng.uniform(-3, 4, size=(4, size))))
+    x = np.floor(np.exp(rng.uniform(-1, 6, size=size)))
+    T = np.exp(rng.uniform(0, 5, size=size))
+    past = x, np.where(x > 0, T * rng.random(size) ** 0.5, 0.0), T
+    value, score = pareto_nbd.log_likelihood_and_score(params, *past)
+    monkeypatch.setattr(pareto_nbd, "_RULES", ((np.inf, np.inf, *pareto_nbd._gauss(128)),))
+    exact, exact_score = pareto_nbd.log_likelihood_and_score(params, *past)
+    np.testing.assert_allclose(value, exact, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(score * np.transpose(params), exact_score * np.transpose(params), rtol=1e-9, atol=1e-9)
+
+
+def test_a_last_purchase_a_rounding_error_late_is_one_on_the_last_day():
+    params = ParetoNBDParams(0.55, 10.6, 0.6, 11.7)
+    past = [(np.array([2.0]), np.array([20.0 + late]), np.array([20.0])) for late in (0.0, 1e-10)]
+    one, other = (pareto_nbd.log_likelihood(params, *columns) for columns in past)
+    assert one == pytest.approx(other, abs=1e-9)

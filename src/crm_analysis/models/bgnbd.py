@@ -17,7 +17,15 @@ from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.models import beta_dropout
 from crm_analysis.models.beta_dropout import Alive
 from crm_analysis.models.covariates import Covariates
-from crm_analysis.models.histories import Floats, histories, if_alive, once_per_distinct_row
+from crm_analysis.models.histories import (
+    Column,
+    Floats,
+    dead_or_alive,
+    each,
+    histories,
+    if_alive,
+    once_per_distinct_row,
+)
 from crm_analysis.models.purchase_fit import PurchaseFit, PurchaseModel
 
 __all__ = [
@@ -77,36 +85,42 @@ def log_likelihood(params: BGNBDParams, frequency: Floats, recency: Floats, T: F
     return log_likelihood_and_score(params, frequency, recency, T)[0]
 
 
-def _log_dead_to_alive(params: BGNBDParams, x: Floats, t_x: Floats, T: Floats) -> Floats:
+def _log_dead_to_alive(params: BGNBDParams, frequency: Column, silence: Floats) -> Floats:
     """Log odds that the customer left after the last purchase; -inf before any repeat purchase."""
-    r, alpha, a, b = params
-    repeat = x > 0
+    r, _alpha, a, b = params
+    return each(_log_leaving, frequency, a, b) + each(np.add, frequency, r) * silence
+
+
+def _log_leaving(x: Floats, a: float, b: float) -> Floats:
     # b + x - 1 is negative or zero for x = 0 and b <= 1, so the odds are formed where they have a meaning only.
-    at_least_one = np.where(repeat, x, 1.0)
-    odds = np.log(a) - np.log(b + at_least_one - 1) + (r + x) * np.log1p((T - t_x) / (alpha + t_x))
-    return np.where(repeat, odds, -np.inf)
+    return np.where(x > 0, np.log(a) - np.log(b + np.maximum(x, 1.0) - 1), -np.inf)
 
 
 def log_likelihood_and_score(
-    params: BGNBDParams, frequency: Floats, recency: Floats, T: Floats
+    params: BGNBDParams, frequency: Column, recency: Floats, T: Floats
 ) -> tuple[Floats, Floats]:
     """Log-likelihood of each customer's history, and its gradient in (r, alpha, a, b), shape (n_customers, 4)."""
     r, alpha, a, b = params
-    x, t_x = np.asarray(frequency, float), np.asarray(recency, float)
-    log_odds = _log_dead_to_alive(params, x, t_x, T)
-    dead = expit(log_odds)
+    t_x, T = np.asarray(recency, float), np.asarray(T, float)
+    shape, rate = each(np.add, frequency, r), alpha + T
+    since_last = (T - t_x) / (alpha + t_x)
+    log_rate, silence = np.log(rate), np.log1p(since_last)
+    dead, log_either = dead_or_alive(_log_dead_to_alive(params, frequency, silence))
 
-    purchases = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + T)
-    never_left = betaln(a, b + x) - betaln(a, b)
+    bought = each(lambda x, r: gammaln(r + x) - gammaln(r), frequency, r)
+    never_left = each(lambda x, a, b: betaln(a, b + x) - betaln(a, b), frequency, a, b)
     # The paper adds the cases alive and dead; as alive * (1 + odds) hundreds of purchases neither under- nor overflow.
-    value = purchases + never_left + np.logaddexp(0.0, log_odds)
+    value = bought + never_left + r * np.log(alpha) - shape * log_rate + log_either
 
-    silence = np.log1p((T - t_x) / (alpha + t_x))
-    d_r = psi(r + x) - psi(r) + np.log(alpha) - np.log(alpha + T) + dead * silence
-    d_alpha = r / alpha - (r + x) / (alpha + T) - dead * (r + x) * (T - t_x) / ((alpha + T) * (alpha + t_x))
-    d_a = psi(a + b) - psi(a + b + x) + dead / a
-    d_b = psi(b + x) - psi(b) + psi(a + b) - psi(a + b + x) - dead / (b + np.where(x > 0, x, 1.0) - 1)
-    return value, np.stack([d_r, d_alpha, d_a, d_b], axis=-1)
+    d_bought = each(lambda x, r: psi(r + x) - psi(r), frequency, r)
+    d_stayed_a = each(lambda x, a, b: psi(a + b) - psi(a + b + x), frequency, a, b)
+    d_stayed_b = each(lambda x, b: psi(b + x) - psi(b), frequency, b)
+    d_left_b = each(lambda x, b: 1 / (b + np.maximum(x, 1.0) - 1), frequency, b)
+    d_r = d_bought + np.log(alpha) - log_rate + dead * silence
+    d_alpha = r / alpha - shape * (1 + dead * since_last) / rate
+    d_a = d_stayed_a + dead / a
+    d_b = d_stayed_b + d_stayed_a - dead * d_left_b
+    return value, np.stack([d_r, d_alpha, d_a, d_b]).T
 
 
 # --- expectations -----------------------------------------------------------------------------------------------
@@ -126,7 +140,9 @@ def probability_alive(params: BGNBDParams, frequency: Floats, recency: Floats, T
     ----------
     FHL, eq. 6: the share of the likelihood in which the customer is alive.
     """
-    return expit(-_log_dead_to_alive(params, np.asarray(frequency, float), np.asarray(recency, float), T))
+    t_x, T = np.asarray(recency, float), np.asarray(T, float)
+    silence = np.log1p((T - t_x) / (params.alpha + t_x))
+    return expit(-_log_dead_to_alive(params, frequency, silence))
 
 
 def _given_alive(params: BGNBDParams, frequency: Floats, T: Floats) -> Alive:

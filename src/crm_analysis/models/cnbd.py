@@ -35,7 +35,7 @@ from crm_analysis.models.checks import case_weights, check_whole, require_summar
 from crm_analysis.models.covariates import Covariates
 from crm_analysis.models.erlang_future import Alive, log_stage_weights
 from crm_analysis.models.fit import EffectRequest
-from crm_analysis.models.histories import Floats, if_alive
+from crm_analysis.models.histories import Column, Floats, dead_or_alive, each, if_alive
 from crm_analysis.models.purchase_fit import PurchaseFit, PurchaseModel, require_repeat_buyers, require_time
 from crm_analysis.periods import DAYS_PER_UNIT
 
@@ -89,7 +89,7 @@ def log_likelihood(params: CNBDParams, frequency: Floats, recency: Floats, T: Fl
 
 
 def log_likelihood_and_score(
-    params: CNBDParams, frequency: Floats, recency: Floats, T: Floats
+    params: CNBDParams, frequency: Column, recency: Floats, T: Floats
 ) -> tuple[Floats, Floats]:
     """Log-likelihood of each customer's history, and its gradient in (r, alpha, a, b), shape (n_customers, 4).
 
@@ -102,31 +102,29 @@ def log_likelihood_and_score(
     """
     k, r, alpha, a, b, _modified = params
     x, t_x, T = np.asarray(frequency, float), np.asarray(recency, float), np.asarray(T, float)
-    shape, stayed = r + k * x, _times_stayed(params, x)
-    log_stages = log_stage_weights(k, shape, (T - t_x) / (alpha + T))
+    shape, rate = r + k * x, alpha + T
+    log_rate = np.log(rate)
+    log_stages = log_stage_weights(k, shape, (T - t_x) / rate)
     log_silent = np.logaddexp.reduce(log_stages, axis=0)
-    log_odds = _log_dead_to_alive(params, x, t_x, T, log_silent)
-    dead = expit(log_odds)
+    dead, log_either = dead_or_alive(_log_dead_to_alive(params, x, t_x, T, log_silent))
 
-    purchases = gammaln(shape) - gammaln(r) + r * np.log(alpha) - shape * np.log(alpha + T) - x * gammaln(k)
-    never_left = betaln(a, b + stayed) - betaln(a, b)
-    value = purchases + never_left + log_silent + np.logaddexp(0.0, log_odds)
+    bought = each(lambda x, r: gammaln(r + k * x) - gammaln(r) - x * gammaln(k), frequency, r)
+    never_left = each(lambda x, a, b: betaln(a, b + _times_stayed(params, x)) - betaln(a, b), frequency, a, b)
+    value = bought + never_left + r * np.log(alpha) - shape * log_rate + log_silent + log_either
 
     stage = np.arange(k).reshape(-1, *(1,) * log_silent.ndim)
     weight = (1 - dead) * np.exp(log_stages - log_silent)
     slope = psi(shape + stage) - psi(shape)
-    silence = np.log1p((T - t_x) / (alpha + t_x))
-    d_r = psi(shape) - psi(r) + np.log(alpha) - np.log(alpha + T) + dead * silence + (weight * slope).sum(axis=0)
-    d_alpha = (
-        r / alpha - (shape + (weight * stage).sum(axis=0)) / (alpha + T)
-        - dead * shape * (T - t_x) / ((alpha + T) * (alpha + t_x))
-    )  # fmt: skip
-    d_a = psi(a + b) - psi(a + b + stayed) + dead / a
-    d_b = (
-        psi(b + stayed) - psi(b) + psi(a + b) - psi(a + b + stayed)
-        - dead / (b + np.maximum(stayed, 1) - 1)
-    )  # fmt: skip
-    return value, np.stack([d_r, d_alpha, d_a, d_b], axis=-1)
+    since_last = (T - t_x) / (alpha + t_x)
+    d_bought = each(lambda x, r: psi(r + k * x) - psi(r), frequency, r)
+    d_stayed_a = each(lambda x, a, b: psi(a + b) - psi(a + b + _times_stayed(params, x)), frequency, a, b)
+    d_stayed_b = each(lambda x, b: psi(b + _times_stayed(params, x)) - psi(b), frequency, b)
+    d_left_b = each(lambda x, b: 1 / (b + np.maximum(_times_stayed(params, x), 1) - 1), frequency, b)
+    d_r = d_bought + np.log(alpha) - log_rate + dead * np.log1p(since_last) + (weight * slope).sum(axis=0)
+    d_alpha = r / alpha - (shape * (1 + dead * since_last) + (weight * stage).sum(axis=0)) / rate
+    d_a = d_stayed_a + dead / a
+    d_b = d_stayed_b + d_stayed_a - dead * d_left_b
+    return value, np.stack([d_r, d_alpha, d_a, d_b]).T
 
 
 def _times_stayed(params: CNBDParams, x: Floats) -> Floats:

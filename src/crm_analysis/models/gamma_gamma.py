@@ -19,7 +19,7 @@ from crm_analysis.messages import _, number
 from crm_analysis.models.checks import case_weights, check_generator, require_summary
 from crm_analysis.models.covariates import Covariates
 from crm_analysis.models.fit import Fit, Params
-from crm_analysis.models.histories import Floats, Integers
+from crm_analysis.models.histories import Column, Floats, Integers, each
 
 # Shared variance of 4%: beyond it the spend of frequent buyers differs enough to matter for the total.
 _TENABLE_CORRELATION = 0.2
@@ -57,21 +57,23 @@ def log_likelihood(params: GammaGammaParams, frequency: Floats, monetary_value: 
 
 
 def log_likelihood_and_score(
-    params: GammaGammaParams, frequency: Floats, monetary_value: Floats
+    params: GammaGammaParams, frequency: Column, monetary_value: Floats
 ) -> tuple[Floats, Floats]:
     """Log-likelihood of each customer's mean purchase value and its gradient in (p, q, v), shape (n_customers, 3)."""
     p, q, v = params
     x, m = np.asarray(frequency, float), np.asarray(monetary_value, float)
-    log_scale = np.log(v + x * m)
-    value = (
-        gammaln(p * x + q) - gammaln(p * x) - gammaln(q)
-        + q * np.log(v) + (p * x - 1) * np.log(m) + p * x * np.log(x)
-        - (p * x + q) * log_scale
-    )  # fmt: skip
-    d_p = x * (psi(p * x + q) - psi(p * x) + np.log(m) + np.log(x) - log_scale)
-    d_q = psi(p * x + q) - psi(q) + np.log(v) - log_scale
-    d_v = q / v - (p * x + q) / (v + x * m)
-    return value, np.stack([d_p, d_q, d_v], axis=-1)
+    scale, shape = v + x * m, each(lambda x, p, q: p * x + q, frequency, p, q)
+    log_scale, log_m = np.log(scale), np.log(m)
+    of_count = each(
+        lambda x, p, q: gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + p * x * np.log(x), frequency, p, q
+    )
+    value = of_count + q * np.log(v) + each(lambda x, p: p * x - 1, frequency, p) * log_m - shape * log_scale
+
+    psi_shape = each(lambda x, p, q: psi(p * x + q), frequency, p, q)
+    d_p = x * (each(lambda x, p: np.log(x) - psi(p * x), frequency, p) + psi_shape + log_m - log_scale)
+    d_q = psi_shape - psi(q) + np.log(v) - log_scale
+    d_v = q / v - shape / scale
+    return value, np.stack([d_p, d_q, d_v]).T
 
 
 def population_mean(params: GammaGammaParams) -> float:

@@ -26,6 +26,7 @@ from crm_analysis.models.histories import Floats, distinct_rows
 from crm_analysis.models.likelihood import maximize_likelihood
 from crm_analysis.models.mbgnbd import MBGNBDFit
 from crm_analysis.models.pareto_nbd import ParetoNBDFit
+from crm_analysis.models.problem import Problem
 from crm_analysis.periods import TimeUnit, check_time_unit, units_per_year
 
 # An estimate from which the log-likelihood can rise by less than this is a maximum: it is within a seventh of a
@@ -133,10 +134,10 @@ def from_lifetimes(fitter: Any, *, time_unit: TimeUnit = "week") -> Fit:
         return replace(fit, advice=(*doubts, *penalised))
 
     maximum = maximize_likelihood(
-        lambda params: fit.log_likelihood_and_score(fit.params_type(*params), *columns),
+        Problem(columns, (), counts).likelihood(fit),
         names=fit.names(),
         starts=[fit.params],
-        counts=counts,
+        total=float(counts.sum()),
     )
     rise = maximum.log_likelihood - fit.log_likelihood
     if rise > _MAXIMUM:

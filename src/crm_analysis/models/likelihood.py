@@ -1,9 +1,12 @@
 """The one optimiser. It alone knows about log-parameters, Hessians and standard errors.
 
-Models hand over the log-likelihood of each row and its exact gradient in natural parameters. Here the search runs
+What is handed over is the log-likelihood of all rows and its exact gradient in natural parameters. Here the search runs
 in log-parameters, where every positive value is allowed and a change of time unit is a mere shift, so the data is
 never rescaled and the log-likelihood is that of the data as given. Coefficients of covariates may take any sign; they
 stand behind the positive parameters and are searched as they are.
+
+Where there are many rows the search is rehearsed on some of them: it ends close to the maximum of all, with a curvature
+close to theirs, so that a few Newton steps on all rows are enough.
 """
 
 import warnings
@@ -21,8 +24,11 @@ from crm_analysis.errors import warn_of_doubt
 from crm_analysis.messages import _
 from crm_analysis.models.histories import Floats
 
-LikelihoodAndScore = Callable[[Floats], tuple[Floats, Floats]]
-"""Natural parameters (k,) -> log-likelihood of each row (n,) and its gradient (n, k)."""
+LikelihoodAndScore = Callable[[Floats], tuple[float, Floats]]
+"""Natural parameters (k,) -> log-likelihood of all rows, times their counts, and its gradient (k,)."""
+
+_Objective = Callable[[Floats], tuple[float, Floats]]
+"""What is minimised, of the parameters as they are searched, and its gradient."""
 
 # A log-parameter may wander this far from its start: a factor of e^12, about 160,000, either way.
 _REACH = 12.0
@@ -70,27 +76,30 @@ def maximize_likelihood(
     *,
     names: Sequence[str],
     starts: Sequence[Sequence[float]],
-    counts: Floats,
+    total: float,
     coefficients: int = 0,
     penalty: float = 0.0,
+    rehearsal: LikelihoodAndScore | None = None,
 ) -> Maximum:
     """Maximise a likelihood.
 
     Parameters
     ----------
     likelihood : callable
-        Natural parameters, shape (k,), to the log-likelihood of each row, shape (n,), and its gradient, (n, k).
+        Natural parameters, shape (k,), to the log-likelihood of all rows and its gradient, shape (k,).
     names : sequence of str
         Names of the parameters, for messages.
     starts : sequence of sequence of float
         Natural starting values, tried in turn until a search converges; then a few near them. The best end is kept.
-    counts : array, shape (n,)
-        How many customers (or how much case weight) each row stands for.
+    total : float
+        How many customers (or how much case weight) the likelihood is of.
     coefficients : int
         How many parameters, the last ones, may take any sign; all others are positive.
     penalty : float
         Weight of the sum of squared coefficients taken off the log-likelihood. It moves the maximum; log-likelihood and
         covariance are those of the data alone.
+    rehearsal : callable, optional
+        The likelihood of some of the rows, their counts raised to the same total: cheaper, and much alike.
 
     Returns
     -------
@@ -101,33 +110,41 @@ def maximize_likelihood(
     EstimationWarning
         For a parameter at its bound, a ridge, or a search that did not converge; with advice.
     """
-    total = counts.sum()
     scale = _Scale(len(names) - coefficients)
     weight = np.where(np.arange(len(names)) < scale.positive, 0.0, penalty)
 
-    def of_data(theta: Floats) -> tuple[float, Floats]:
-        params = scale.natural(theta)
-        log_likelihood, score = likelihood(params)
-        return -float(counts @ log_likelihood) / total, -(counts @ score) * scale.slope(params) / total
+    def mean_of(likelihood: LikelihoodAndScore) -> _Objective:
+        def of_data(theta: Floats) -> tuple[float, Floats]:
+            params = scale.natural(theta)
+            log_likelihood, score = likelihood(params)
+            return -log_likelihood / total, -score * scale.slope(params) / total
 
-    def objective(theta: Floats) -> tuple[float, Floats]:
-        value, gradient = of_data(theta)
-        return value + float(weight @ theta**2) / total, gradient + 2 * weight * theta / total
+        return of_data
 
-    ends: list[_End] = []
-    for start in _all_starts([scale.searched(np.asarray(start, float)) for start in starts]):
-        ends.append(_search(objective, start))
-        if ends[-1].converged:
-            break
-    best = min(ends, key=lambda end: end.value)
+    def penalised(of_data: _Objective) -> _Objective:
+        def objective(theta: Floats) -> tuple[float, Floats]:
+            value, gradient = of_data(theta)
+            return value + float(weight @ theta**2) / total, gradient + 2 * weight * theta / total
+
+        return objective if penalty else of_data
+
+    of_data = mean_of(likelihood)
+    objective = penalised(of_data)
+    searched = [scale.searched(np.asarray(start, float)) for start in starts]
+    # The matrices here have half a dozen rows, and blocks of data a few thousand: threads would mostly wait.
+    with _linear_algebra().limit(limits=1, user_api="blas"):
+        best = None if rehearsal is None else _continued(objective, penalised(mean_of(rehearsal)), searched)
+        if best is None:
+            best = _best_end(objective, searched)
+        information = _hessian(of_data, best.theta) * total
+        log_likelihood = -total * (of_data(best.theta)[0] if penalty else best.value)
     params = scale.natural(best.theta)
-    covariance, flat = _covariance(_hessian(of_data, best.theta) * total)
+    covariance, flat = _covariance(information)
     advice = tuple(_advice(names, params, best.at_bound, best.converged, flat))
     for sentence in advice:
         warn_of_doubt(sentence)
     # Delta method for params = exp(theta): the Jacobian is diagonal, so rows and columns are both scaled.
     slope = scale.slope(params)
-    log_likelihood = -of_data(best.theta)[0] * float(total)
     return Maximum(params, np.outer(slope, slope) * covariance, log_likelihood, best.converged, advice)
 
 
@@ -160,7 +177,6 @@ def profile_interval(
     maximum: Maximum,
     *,
     position: int,
-    counts: Floats,
     coefficients: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
@@ -168,7 +184,7 @@ def profile_interval(
 
     Parameters
     ----------
-    likelihood, counts, coefficients
+    likelihood, coefficients
         As handed to `maximize_likelihood`.
     maximum : Maximum
         What it returned, without a penalty.
@@ -207,8 +223,8 @@ def profile_interval(
             theta[others] = centre[others] + drift * away + root @ u
             params = scale.natural(theta)
             value, score = likelihood(params)
-            gradient = (counts @ score) * scale.slope(params)
-            return -float(counts @ value), -(root.T @ gradient[others])
+            gradient = score * scale.slope(params)
+            return -value, -(root.T @ gradient[others])
 
         start = np.zeros(int(others.sum()))
         bounds = [(-_REACH, _REACH)] * len(start)
@@ -250,45 +266,86 @@ def _linear_algebra() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _search(objective: Callable[[Floats], tuple[float, Floats]], start: Floats) -> _End:
+def _best_end(objective: _Objective, starts: list[Floats]) -> _End:
+    """Search from one start after the other until a search converges; return the best end."""
+    ends: list[_End] = []
+    for start in _all_starts(starts):
+        ends.append(_search(objective, start))
+        if ends[-1].converged:
+            break
+    return min(ends, key=lambda end: end.value)
+
+
+def _search(objective: _Objective, start: Floats) -> _End:
     bounds = [(value - _REACH, value + _REACH) for value in start]
-    # The matrices here have half a dozen rows: threads would mostly wait for each other.
-    with _linear_algebra().limit(limits=1, user_api="blas"):
-        found = optimize.minimize(
-            objective,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-            options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-9},
-        )
-        theta, value, gradient = _newton(objective, found.x, found.fun, found.jac)
+    found = optimize.minimize(
+        objective,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-9},
+    )
+    theta, value, gradient = _newton(objective, found.x, found.fun, found.jac)
     return _End(theta, value, gradient, np.abs(theta - start) > _REACH - 0.01)
 
 
+def _continued(objective: _Objective, rehearsal: _Objective, starts: list[Floats]) -> _End | None:
+    """Rehearse the search, and go on from its end with the curvature found there; None where that leads nowhere."""
+    rehearsed = _best_end(rehearsal, starts)
+    if not rehearsed.converged:
+        return None
+    curvature = _hessian(rehearsal, rehearsed.theta)
+    theta, value, gradient = _newton(objective, rehearsed.theta, *objective(rehearsed.theta), curvature)
+    end = _End(theta, value, gradient, rehearsed.at_bound)
+    return end if end.converged else None
+
+
 def _newton(
-    objective: Callable[[Floats], tuple[float, Floats]], theta: Floats, value: float, gradient: Floats
+    objective: _Objective, theta: Floats, value: float, gradient: Floats, curvature: Floats | None = None
 ) -> tuple[Floats, float, Floats]:
-    """Polish a maximum with Newton steps; a step that does not help ends the polishing."""
+    """Polish a maximum with Newton steps; a step that does not help ends the polishing.
+
+    The curvature is dear. While steps gain a digit each, it is only brought up to date by what they show of it (BFGS).
+    """
     for _turn in range(_NEWTON_STEPS):
         if np.abs(gradient).max() < _GRADIENT_TOLERANCE * 1e-4:
             break
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", linalg.LinAlgWarning)
-                step = linalg.solve(_hessian(objective, theta), gradient, assume_a="pos")
-        except (linalg.LinAlgError, linalg.LinAlgWarning):  # a ridge: no step to be trusted
+        exact = curvature is None
+        hessian = _hessian(objective, theta) if curvature is None else curvature
+        curvature = None
+        step = _newton_step(hessian, gradient)
+        if step is not None:
+            closer = objective(theta + step)
+            gained = np.abs(closer[1]).max() / np.abs(gradient).max()
+            change = closer[1] - gradient
+            if gained < 0.1 and change @ step > 0:
+                curvature = (
+                    hessian
+                    + np.outer(change, change) / (change @ step)
+                    + np.outer(gradient, gradient) / (gradient @ step)  # the curvature before, times the step
+                )
+            if gained < 1:
+                theta, (value, gradient) = theta + step, closer
+                continue
+        if exact:
             break
-        if np.abs(step).max() > 1:  # far from quadratic: L-BFGS has done what can be done here
-            break
-        closer = objective(theta - step)
-        if not np.abs(closer[1]).max() < np.abs(gradient).max():
-            break
-        theta, (value, gradient) = theta - step, closer
     return theta, value, gradient
 
 
-def _hessian(objective: Callable[[Floats], tuple[float, Floats]], theta: Floats) -> Floats:
+def _newton_step(hessian: Floats, gradient: Floats) -> Floats | None:
+    """Return the step to where the gradient would be zero; None where there is none to be trusted."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", linalg.LinAlgWarning)
+            step = -linalg.solve(hessian, gradient, assume_a="pos")
+    except (linalg.LinAlgError, linalg.LinAlgWarning):  # a ridge
+        return None
+    # A longer step is far from quadratic: L-BFGS has done what can be done there.
+    return step if np.abs(step).max() <= 1 else None
+
+
+def _hessian(objective: _Objective, theta: Floats) -> Floats:
     """Hessian by central differences of the exact gradient: good to about eight digits."""
     columns = []
     for position in range(len(theta)):

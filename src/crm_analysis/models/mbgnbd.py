@@ -19,7 +19,7 @@ from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.models import beta_dropout
 from crm_analysis.models.beta_dropout import Alive
 from crm_analysis.models.covariates import Covariates
-from crm_analysis.models.histories import Floats, histories, if_alive
+from crm_analysis.models.histories import Column, Floats, dead_or_alive, each, histories, if_alive
 from crm_analysis.models.purchase_fit import PurchaseFit, PurchaseModel
 
 __all__ = [
@@ -62,31 +62,36 @@ def log_likelihood(params: MBGNBDParams, frequency: Floats, recency: Floats, T: 
     return log_likelihood_and_score(params, frequency, recency, T)[0]
 
 
-def _log_dead_to_alive(params: MBGNBDParams, x: Floats, t_x: Floats, T: Floats) -> Floats:
+def _log_dead_to_alive(params: MBGNBDParams, frequency: Column, silence: Floats) -> Floats:
     """Log odds that the customer left after the last purchase, be it the first."""
-    r, alpha, a, b = params
-    return np.log(a) - np.log(b + x) + (r + x) * np.log1p((T - t_x) / (alpha + t_x))
+    r, _alpha, a, b = params
+    return each(lambda x, a, b: np.log(a) - np.log(b + x), frequency, a, b) + each(np.add, frequency, r) * silence
 
 
 def log_likelihood_and_score(
-    params: MBGNBDParams, frequency: Floats, recency: Floats, T: Floats
+    params: MBGNBDParams, frequency: Column, recency: Floats, T: Floats
 ) -> tuple[Floats, Floats]:
     """Log-likelihood of each customer's history, and its gradient in (r, alpha, a, b), shape (n_customers, 4)."""
     r, alpha, a, b = params
-    x, t_x, T = np.asarray(frequency, float), np.asarray(recency, float), np.asarray(T, float)
-    log_odds = _log_dead_to_alive(params, x, t_x, T)
-    dead = expit(log_odds)
+    t_x, T = np.asarray(recency, float), np.asarray(T, float)
+    shape, rate = each(np.add, frequency, r), alpha + T
+    since_last = (T - t_x) / (alpha + t_x)
+    log_rate, silence = np.log(rate), np.log1p(since_last)
+    dead, log_either = dead_or_alive(_log_dead_to_alive(params, frequency, silence))
 
-    purchases = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + T)
-    never_left = betaln(a, b + x + 1) - betaln(a, b)
-    value = purchases + never_left + np.logaddexp(0.0, log_odds)
+    bought = each(lambda x, r: gammaln(r + x) - gammaln(r), frequency, r)
+    never_left = each(lambda x, a, b: betaln(a, b + x + 1) - betaln(a, b), frequency, a, b)
+    value = bought + never_left + r * np.log(alpha) - shape * log_rate + log_either
 
-    silence = np.log1p((T - t_x) / (alpha + t_x))
-    d_r = psi(r + x) - psi(r) + np.log(alpha) - np.log(alpha + T) + dead * silence
-    d_alpha = r / alpha - (r + x) / (alpha + T) - dead * (r + x) * (T - t_x) / ((alpha + T) * (alpha + t_x))
-    d_a = psi(a + b) - psi(a + b + x + 1) + dead / a
-    d_b = psi(b + x + 1) - psi(b) + psi(a + b) - psi(a + b + x + 1) - dead / (b + x)
-    return value, np.stack([d_r, d_alpha, d_a, d_b], axis=-1)
+    d_bought = each(lambda x, r: psi(r + x) - psi(r), frequency, r)
+    d_stayed_a = each(lambda x, a, b: psi(a + b) - psi(a + b + x + 1), frequency, a, b)
+    d_stayed_b = each(lambda x, b: psi(b + x + 1) - psi(b), frequency, b)
+    d_left_b = each(lambda x, b: 1 / (b + x), frequency, b)
+    d_r = d_bought + np.log(alpha) - log_rate + dead * silence
+    d_alpha = r / alpha - shape * (1 + dead * since_last) / rate
+    d_a = d_stayed_a + dead / a
+    d_b = d_stayed_b + d_stayed_a - dead * d_left_b
+    return value, np.stack([d_r, d_alpha, d_a, d_b]).T
 
 
 # --- expectations -----------------------------------------------------------------------------------------------
@@ -97,8 +102,9 @@ def probability_alive(params: MBGNBDParams, frequency: Floats, recency: Floats, 
 
     Below 1 for a one-time buyer too, who may have left after the first purchase.
     """
-    x, t_x = np.asarray(frequency, float), np.asarray(recency, float)
-    return expit(-_log_dead_to_alive(params, x, t_x, np.asarray(T, float)))
+    t_x, T = np.asarray(recency, float), np.asarray(T, float)
+    silence = np.log1p((T - t_x) / (params.alpha + t_x))
+    return expit(-_log_dead_to_alive(params, frequency, silence))
 
 
 def _given_alive(params: MBGNBDParams, frequency: Floats, T: Floats) -> Alive:

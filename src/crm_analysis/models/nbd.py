@@ -17,7 +17,7 @@ from scipy.special import gammaln, psi
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.models import poisson
 from crm_analysis.models.covariates import Covariates
-from crm_analysis.models.histories import Floats, histories, once_per_distinct_row
+from crm_analysis.models.histories import Column, Floats, each, histories, once_per_distinct_row
 from crm_analysis.models.purchase_fit import PurchaseFit, PurchaseModel
 
 __all__ = [
@@ -58,14 +58,15 @@ def log_likelihood(params: NBDParams, frequency: Floats, recency: Floats, T: Flo
     return log_likelihood_and_score(params, frequency, recency, T)[0]
 
 
-def log_likelihood_and_score(params: NBDParams, frequency: Floats, recency: Floats, T: Floats) -> tuple[Floats, Floats]:
+def log_likelihood_and_score(params: NBDParams, frequency: Column, recency: Floats, T: Floats) -> tuple[Floats, Floats]:
     """Log-likelihood of each customer's history, and its gradient in (r, alpha), shape (n_customers, 2)."""
     r, alpha = params
-    x, T = np.asarray(frequency, float), np.asarray(T, float)
-    value = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + T)
-    d_r = psi(r + x) - psi(r) + np.log(alpha) - np.log(alpha + T)
-    d_alpha = r / alpha - (r + x) / (alpha + T)
-    return value, np.stack([d_r, d_alpha], axis=-1)
+    shape, rate = each(np.add, frequency, r), alpha + np.asarray(T, float)
+    log_rate = np.log(rate)
+    value = each(lambda x, r: gammaln(r + x) - gammaln(r), frequency, r) + r * np.log(alpha) - shape * log_rate
+    d_r = each(lambda x, r: psi(r + x) - psi(r), frequency, r) + np.log(alpha) - log_rate
+    d_alpha = r / alpha - shape / rate
+    return value, np.stack([d_r, d_alpha]).T
 
 
 # --- expectations -----------------------------------------------------------------------------------------------

@@ -20,7 +20,16 @@ from scipy.special import expit, gammaln, psi, roots_legendre
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.models import poisson
 from crm_analysis.models.covariates import Covariates
-from crm_analysis.models.histories import Floats, Integers, histories, if_alive, once_per_distinct_row
+from crm_analysis.models.histories import (
+    Column,
+    Floats,
+    Integers,
+    dead_or_alive,
+    each,
+    histories,
+    if_alive,
+    once_per_distinct_row,
+)
 from crm_analysis.models.purchase_fit import PurchaseFit, PurchaseModel
 from crm_analysis.models.quadrature import discounted_power
 
@@ -43,10 +52,20 @@ __all__ = [
     "starting_values",
 ]
 
-_NODES, _WEIGHTS = roots_legendre(32)
-# The integrand is followed until either of its two factors has fallen to e^-30; 32 nodes then give 13 digits.
+
+def _gauss(nodes: int) -> tuple[Floats, Floats]:
+    """Nodes and weights of Gauss-Legendre from 0 to 1."""
+    places, weights = roots_legendre(nodes)
+    return (places + 1) / 2, weights / 2
+
+
+_NODES, _WEIGHTS = _gauss(32)
+# The integrand is followed until either of its two factors has fallen to e^-30.
 _FALL = 30.0
-_ROWS_AT_ONCE = 1 << 14
+# How far and by which power of e the integrand may fall for so many nodes to give 13 digits; the last rule is for all.
+_RULES = ((1.0, 2.0, *_gauss(8)), (2.5, 12.0, *_gauss(16)), (np.inf, np.inf, *_gauss(32)))
+# So many values stay in the cache of a processor.
+_NODES_AT_ONCE = 1 << 14
 # The density of n purchases at the moment of leaving can be a narrow peak: 8 panels of 32 nodes find it.
 _PANELS = 8
 
@@ -72,28 +91,28 @@ def log_likelihood(params: ParetoNBDParams, frequency: Floats, recency: Floats, 
 
 
 def log_likelihood_and_score(
-    params: ParetoNBDParams, frequency: Floats, recency: Floats, T: Floats
+    params: ParetoNBDParams, frequency: Column, recency: Floats, T: Floats
 ) -> tuple[Floats, Floats]:
     """Log-likelihood of each customer's history, and its gradient in (r, alpha, s, beta), shape (n_customers, 4)."""
     r, alpha, s, beta = params
     x, t_x, T = np.asarray(frequency, float), np.asarray(recency, float), np.asarray(T, float)
     log_alive, log_dead, at_death = _alive_and_dead(params, x, t_x, T)
-    dead = expit(log_dead - log_alive)
-    value = (
-        gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta) + np.logaddexp(log_alive, log_dead)
-    )  # fmt: skip
+    dead, log_either = dead_or_alive(log_dead - log_alive)
+    bought = each(lambda x, r: gammaln(r + x) - gammaln(r), frequency, r)
+    value = bought + r * np.log(alpha) + s * np.log(beta) + log_alive + log_either
 
     alive = 1 - dead
     log_purchase, log_dropout, by_purchase, by_dropout = at_death
-    d_r = psi(r + x) - psi(r) + np.log(alpha) - alive * np.log(alpha + T) - dead * log_purchase
+    d_bought = each(lambda x, r: psi(r + x) - psi(r), frequency, r)
+    d_r = d_bought + np.log(alpha) - alive * np.log(alpha + T) - dead * log_purchase
     d_alpha = r / alpha - (r + x) * (alive / (alpha + T) + dead * by_purchase)
     d_s = np.log(beta) - alive * np.log(beta + T) + dead * (1 / s - log_dropout)
     d_beta = s / beta - alive * s / (beta + T) - dead * (s + 1) * by_dropout
-    return value, np.stack([d_r, d_alpha, d_s, d_beta], axis=-1)
+    return value, np.stack([d_r, d_alpha, d_s, d_beta]).T
 
 
 def _alive_and_dead(
-    params: ParetoNBDParams, x: Floats, t_x: Floats, T: Floats
+    params: ParetoNBDParams, x: Floats, t_x: Floats, T: Floats, *, with_means: bool = True
 ) -> tuple[Floats, Floats, tuple[Floats, ...]]:
     """Log of the two terms of the likelihood, and means over the moment u at which the customer may have left.
 
@@ -102,42 +121,58 @@ def _alive_and_dead(
     of log A0 are made of.
     """
     r, alpha, s, beta = (np.broadcast_to(np.asarray(value, float), x.shape) for value in params)
-    log_alive = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
-    parts = [
-        _moment_of_leaving(*(column[start : start + _ROWS_AT_ONCE] for column in (r, alpha, s, beta, x, t_x, T)))
-        for start in range(0, max(1, len(x)), _ROWS_AT_ONCE)
-    ]
-    log_integral, *means = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return log_alive, np.log(s) + log_integral, tuple(means)
-
-
-def _moment_of_leaving(
-    r: Floats, alpha: Floats, s: Floats, beta: Floats, x: Floats, t_x: Floats, T: Floats
-) -> tuple[Floats, ...]:
-    """Log of A0 and the four means. In y = log(m + u), m the smaller of alpha and beta, the integrand is smooth."""
     purchases, leaving = r + x, s + 1
+    log_alive = -purchases * np.log(alpha + T) - s * np.log(beta + T)
     with np.errstate(over="ignore"):
         fallen = np.minimum(
             (alpha + t_x) * np.exp(_FALL / purchases) - alpha, (beta + t_x) * np.exp(_FALL / leaving) - beta
         )
-    smaller = np.minimum(alpha, beta)
-    length = np.log((smaller + np.minimum(T, fallen)) / (smaller + t_x))
-    u = (smaller + t_x)[:, None] * np.exp(length[:, None] * (_NODES + 1) / 2)  # m + u, so far
-    from_purchase, from_dropout = u + (alpha - smaller)[:, None], u + (beta - smaller)[:, None]
-    log_purchase, log_dropout = np.log(from_purchase), np.log(from_dropout)
-    start_purchase, start_dropout = np.log(alpha + t_x), np.log(beta + t_x)
-    density = u * np.exp(
-        -purchases[:, None] * (log_purchase - start_purchase[:, None])
-        - leaving[:, None] * (log_dropout - start_dropout[:, None])
-    )
-    weight = density * _WEIGHTS
-    total = weight.sum(axis=1)
+    # In y = log(near + u), near the smaller of alpha and beta, the integrand is smooth, and its factor of near is known
+    # at the nodes without a logarithm there.
+    swapped = alpha > beta
+    near, far = np.where(swapped, (beta, alpha), (alpha, beta)) + t_x
+    near_power, far_power = np.where(swapped, (leaving, purchases), (purchases, leaving))
+    length = np.log1p(np.maximum(np.minimum(T, fallen) - t_x, 0.0) / near)
+    whole = _moment_of_leaving(near, far, near_power, far_power, length, with_means)
     with np.errstate(divide="ignore"):  # bought on the last day: no time to leave, log 0
-        log_integral = np.log(total * length / 2) - purchases * start_purchase - leaving * start_dropout
-    means = (
-        (weight * of_u).sum(axis=1) / total for of_u in (log_purchase, log_dropout, 1 / from_purchase, 1 / from_dropout)
-    )
-    return log_integral, *means
+        log_integral = np.log(whole[0]) + (1 - near_power) * np.log(near) - far_power * np.log(far)
+    if not with_means:
+        return log_alive, np.log(s) + log_integral, ()
+    log_means, means = np.where(swapped, whole[[2, 1, 4, 3]], whole[1:]).reshape(2, 2, -1)
+    return log_alive, np.log(s) + log_integral, (*log_means, *means)
+
+
+def _moment_of_leaving(
+    near: Floats, far: Floats, near_power: Floats, far_power: Floats, length: Floats, with_means: bool
+) -> Floats:
+    """Integral of e^((1 - near_power) y) (far(y) / far)^-far_power for y from 0 to `length`, and means under it.
+
+    There far(y) = far + near (e^y - 1). The means are of log(near e^y), log far(y), and the reciprocals of what these
+    logs are of; one column a row of data. The fewer nodes, the shorter and flatter: 13 digits are kept throughout.
+    """
+    fall = (near_power - 1) * length + far_power * np.log1p(near * np.expm1(length) / far)
+    whole = np.empty((5, len(near)))
+    rest = np.ones(len(near), dtype=bool)
+    for longest, most, nodes, weights in _RULES:
+        rows = np.flatnonzero(rest & ~((length > longest) | (fall > most)))
+        rest[rows] = False
+        for chunk in np.array_split(rows, len(rows) * len(nodes) // _NODES_AT_ONCE + 1):
+            start, gap, end = near[chunk], far[chunk] - near[chunk], length[chunk]
+            y = nodes[:, None] * end
+            from_near = start * np.exp(y)
+            from_far = from_near + gap
+            log_far = np.log(from_far)
+            log_start = np.log(start), np.log(far[chunk])
+            density = np.exp((1 - near_power[chunk]) * y - far_power[chunk] * (log_far - log_start[1]))
+            total = weights @ density
+            whole[0, chunk] = total * end
+            if not with_means:
+                continue
+            whole[1, chunk] = log_start[0] + (weights * nodes) @ density * end / total
+            whole[2, chunk] = weights @ (density * log_far) / total
+            whole[3, chunk] = weights @ (density / from_near) / total
+            whole[4, chunk] = weights @ (density / from_far) / total
+    return whole
 
 
 # --- expectations -----------------------------------------------------------------------------------------------
@@ -148,7 +183,8 @@ def probability_alive(params: ParetoNBDParams, frequency: Floats, recency: Float
     columns = (np.asarray(column, float) for column in (*params, frequency, recency, T))
 
     def alive(*columns: Floats) -> Floats:
-        log_alive, log_dead, _means = _alive_and_dead(ParetoNBDParams(*columns[:4]), *columns[4:])  # type: ignore[arg-type]
+        own = ParetoNBDParams(*columns[:4])  # type: ignore[arg-type]
+        log_alive, log_dead, _none = _alive_and_dead(own, *columns[4:], with_means=False)
         return expit(log_alive - log_dead)
 
     return once_per_distinct_row(alive, *columns)
@@ -216,10 +252,10 @@ def _probability_while_alive(shape: Floats, rate: Floats, s: Floats, beta: Float
     leaves = np.zeros(n.shape)
     shape_, rate_, s_, beta_, n_, smaller_ = (column[:, None] for column in (shape, rate, s, beta, n, smaller))
     for k in range(_PANELS):
-        y = panel * (k + (_NODES + 1) / 2)
+        y = panel * (k + _NODES)
         u = smaller_ * np.expm1(y)
         density = np.log(s_ / (beta_ + u)) - s_ * np.log1p(u / beta_) + np.log(smaller_ + u)
-        leaves += np.exp(poisson.log_probability(shape_, rate_, n_, u) + density) @ _WEIGHTS * panel[:, 0] / 2
+        leaves += np.exp(poisson.log_probability(shape_, rate_, n_, u) + density) @ _WEIGHTS * panel[:, 0]
     return stays + leaves
 
 
