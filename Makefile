@@ -21,7 +21,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup report test bayes lab bench lint clean lock messages
+.PHONY: help setup report test engines bayes lab bench lint clean lock messages
 
 help:
 	@echo "Usage: make TARGET [PERIOD=$(PERIOD)] [PYTHON=$(PYTHON)]"
@@ -36,6 +36,10 @@ report: $(VENV)/.setup-run ## Build the book of one month: make report PERIOD=19
 
 test: $(VENV)/.setup-test ## Run all tests
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# With the variable an engine that is absent fails its tests; without it, as under `make test`, they are skipped.
+engines: $(VENV)/.setup-engines ## Run the engine tests on a real PostgreSQL and a local Spark
+	@CRM_ANALYSIS_ENGINES=required $(BIN)/python -m pytest tests/engines
 
 bayes: $(VENV)/.setup-test ## Add PyMC-Marketing to .venv and test the way to and from it
 	@$(call install,"pymc-marketing>=0.19")
@@ -101,6 +105,11 @@ $(VENV)/.setup-lab: requirements-lab.lock $(VENV)/.setup-run
 	@$(call install,--require-hashes -r requirements-lab.lock)
 	@touch $@
 
+# Apart, because Spark is several hundred megabytes. PyPI has it as source alone, which the installer turns into a wheel first.
+$(VENV)/.setup-engines: requirements-engines.lock $(VENV)/.setup-test
+	@$(call install,--require-hashes -r requirements-engines.lock)
+	@touch $@
+
 # ---- for maintainers ----------------------------------------------------------------------------------------------------------
 
 # One version of each package for Python 3.11 to 3.13 and every platform (fewest), so that a book has the same numbers everywhere.
@@ -109,10 +118,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-sources
 
 lock: $(VENV)/.setup-tools ## Solve the dependencies again and rewrite the lock files
-	@$(COMPILE) --upgrade --extra test --extra lab pyproject.toml -o $(VENV)/all.lock
+	@$(COMPILE) --upgrade --extra test --extra lab --extra postgres --extra spark pyproject.toml -o $(VENV)/all.lock
 	@$(COMPILE) -c $(VENV)/all.lock pyproject.toml -o requirements.lock
 	@$(COMPILE) -c $(VENV)/all.lock --extra test pyproject.toml -o requirements-test.lock
 	@$(COMPILE) -c $(VENV)/all.lock --extra lab pyproject.toml -o requirements-lab.lock
+	@$(COMPILE) -c $(VENV)/all.lock --extra postgres --extra spark pyproject.toml -o requirements-engines.lock
 	@printf 'uv>=0.5\nhatchling>=1.27\neditables>=0.5\n' | $(COMPILE) --upgrade -c $(VENV)/all.lock - -o requirements-setup.lock
 	@echo "Solved again. Look at the difference before you commit it: git diff --stat -- '*.lock'"
 

@@ -18,15 +18,17 @@ SHARED = TESTS.parents[1] / "shared"
 AS_OF = date(1998, 6, 30)
 
 
-# What takes a minute to make is made by one worker: tests that look at the simulated company's book stay together, and
-# any other file stays whole.
+# What takes a minute to make is made by one worker: tests that look at the simulated company's book stay together, so
+# do those that share a database server and a Spark, and any other file stays whole.
 BOOK = {"project", "twin", "book"}
+ENGINES = TESTS / "engines"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     with_book = {item.path for item in items if BOOK & set(getattr(item, "fixturenames", ()))}
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("book" if item.path in with_book else str(item.path)))
+        group = "book" if item.path in with_book else str(item.path)
+        item.add_marker(pytest.mark.xdist_group("engines" if item.path.is_relative_to(ENGINES) else group))
 
 
 class Published:

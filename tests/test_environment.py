@@ -30,9 +30,10 @@ LOCKS = {
     "requirements.lock": ("run",),
     "requirements-test.lock": ("run", "test"),
     "requirements-lab.lock": ("run", "lab"),
+    "requirements-engines.lock": ("run", "postgres", "spark"),
     "requirements-setup.lock": ("build",),
 }
-TARGETS = ["setup", "report", "test", "bayes", "lab", "bench", "lint", "clean"]
+TARGETS = ["setup", "report", "test", "engines", "bayes", "lab", "bench", "lint", "clean"]
 
 Bounds = dict[str, SpecifierSet]
 Pins = dict[str, list[Version]]
@@ -159,7 +160,7 @@ def test_locks_agree_on_what_they_share(lock):
     assert {name: run[name] for name in run.keys() & other} == {name: other[name] for name in run.keys() & other}
 
 
-@pytest.mark.parametrize("lock", ["requirements-test.lock", "requirements-lab.lock"])
+@pytest.mark.parametrize("lock", ["requirements-test.lock", "requirements-lab.lock", "requirements-engines.lock"])
 def test_locks_for_more_contain_the_lock_for_reports(lock):
     assert pins("requirements.lock").keys() <= pins(lock).keys()
 
@@ -171,6 +172,17 @@ def test_reports_do_without_jupyterlab():
 
 def test_the_test_set_does_without_jupyterlab():
     assert "jupyterlab" not in pins("requirements-test.lock")
+
+
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock != "requirements-engines.lock"])
+def test_no_lock_but_that_of_the_engines_brings_spark_or_the_client_of_postgres(lock):
+    assert not pins(lock).keys() & {"pyspark", "py4j", "psycopg", "psycopg-binary"}
+
+
+def test_the_engines_add_to_reports_nothing_but_their_own_packages():
+    # Whatever else came with them would change what `make report` runs with.
+    added = pins("requirements-engines.lock").keys() - pins("requirements.lock").keys()
+    assert added == {"pyspark", "py4j", "psycopg", "psycopg-binary"}
 
 
 def test_the_setup_lock_brings_uv():
@@ -185,15 +197,21 @@ def test_make_alone_lists_the_targets_in_order():
     assert listed[: len(TARGETS)] == TARGETS
 
 
-@pytest.mark.parametrize("target", ["setup", "report", "test", "lab", "bench", "lint"])
+@pytest.mark.parametrize("target", ["setup", "report", "test", "engines", "lab", "bench", "lint"])
 def test_every_working_target_sets_up_what_it_needs(target):
     # `--always-make --dry-run` prints the commands of a first call without running any.
     assert "requirements.lock" in make("--always-make", "--dry-run", target).stdout
 
 
-def test_only_the_lab_target_adds_jupyterlab():
+@pytest.mark.parametrize("only", ["lab", "engines"])
+def test_what_is_large_is_added_by_its_own_target_alone(only):
     commands = {target: make("--always-make", "--dry-run", target).stdout for target in TARGETS}
-    assert [target for target, text in commands.items() if "requirements-lab.lock" in text] == ["lab"]
+    assert [target for target, text in commands.items() if f"requirements-{only}.lock" in text] == [only]
+
+
+def test_an_absent_engine_fails_make_engines_and_is_skipped_by_make_test():
+    commands = {target: make("--always-make", "--dry-run", target).stdout for target in ("engines", "test")}
+    assert [target for target, text in commands.items() if "CRM_ANALYSIS_ENGINES=required" in text] == ["engines"]
 
 
 def test_too_old_a_python_is_refused_with_the_way_to_fix_it(tmp_path):
@@ -207,10 +225,10 @@ def test_too_old_a_python_is_refused_with_the_way_to_fix_it(tmp_path):
     assert "To fix:" in refused.stderr
 
 
-def test_ci_runs_the_checks_and_then_the_test_command_of_the_readme():
+def test_ci_runs_the_checks_then_the_test_command_of_the_readme_then_what_is_large():
     commands = [line.strip() for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()]
     made = [line.split(" ||")[0] for line in commands if line.startswith("make ")]
-    assert made == ["make lint", "make test", "make bayes"]
+    assert made == ["make lint", "make test", "make engines", "make bayes"]
 
 
 @pytest.mark.parametrize(

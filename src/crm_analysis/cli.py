@@ -64,8 +64,8 @@ def validate(
     period: Annotated[str, typer.Option(help="Month to cut the log at; the whole log when not given.")] = "",
 ) -> None:
     """Check settings and data, and show what would be used and set aside; nothing is written."""
+    from crm_analysis.data.company_log import open_transactions
     from crm_analysis.periods import Month
-    from crm_analysis.report.chapter import open_transactions
 
     found = load_settings(settings)
     as_of = Month.parse(period).last_day if period else None
@@ -87,40 +87,32 @@ def validate(
 
 @app.command()
 def value(
-    transactions: Annotated[Path, typer.Option(help="A purchase log, CSV or Parquet.")],
     as_of: Annotated[str, typer.Option(help="Last day that is known, YYYY-MM-DD.")],
-    out: Annotated[Path, typer.Option(help="Where the values go: .parquet or .csv.")],
+    out: Annotated[
+        str, typer.Option(help="Where the values go: NAME.parquet, NAME.csv or a folder NAME/ of Parquet files.")
+    ],
+    transactions: Annotated[
+        Path | None,
+        typer.Option(help="A purchase log: CSV, Parquet or a folder of Parquet; the settings' own when not given."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Fit this model without a test of others, such as BG/NBD; chosen by test when empty.")
+    ] = "",
+    grid: Annotated[str, typer.Option(help="Fit histories by the day, week or month.")] = "day",
     settings: SettingsFile = Path("crm.toml"),
 ) -> None:
-    """Value every customer of a log, without the book."""
-    from crm_analysis.data.sources import read_transactions
-    from crm_analysis.value.period import value_period
+    """Value every customer of a log, of any size, without the book."""
+    from crm_analysis.value.write_values import write_values
 
-    if out.suffix not in (".parquet", ".csv"):
-        raise SettingsError(f"--out is {out}; give a name that ends in .parquet or .csv.")
     day = _read_day(as_of)
     found = load_settings(settings) if settings.exists() or settings != Path("crm.toml") else Settings()
-    source, company = found.sources.transactions, found.company
     with _progress() as tell:
-        tell("Reading the log")
-        log = read_transactions(
-            transactions,
-            columns=source.columns,
-            as_of=day,
-            rules=source.rules,
-            currency=company.currency,
-            timezone=company.timezone,
+        written = write_values(
+            found, as_of=day, out=out, transactions=transactions, model=model or None, grid=grid, progress=tell
         )
-        tell("Fitting and valuing")
-        valuation = value_period(log, as_of=day, settings=found)
-    frame = valuation.values.frame
-    unfinished = out.with_name(f".{out.name}.unfinished")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_parquet(unfinished) if out.suffix == ".parquet" else frame.to_csv(unfinished)
-    unfinished.replace(out)
-    _say(f"{len(frame):,} customers, {valuation.values.total:,.2f} {company.currency} of residual value.")
-    _say(valuation.forecast.method)
-    _made(out)
+    _say(f"{written.customers:,} customers, {written.residual_value:,.2f} {found.company.currency} of residual value.")
+    _say(written.method)
+    _made(written.path)
 
 
 @app.command()

@@ -154,8 +154,11 @@ class ForecastSettings(_Part):
     active_days: Annotated[int, Field(ge=1)] = 90
 
 
+_BYTES = {"MB": 1e6, "GB": 1e9, "TB": 1e12, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
 def _readable_memory(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d*(\.\d+)? ?(MB|GB|TB|MiB|GiB|TiB)", text):
+    if not re.fullmatch(rf"[1-9]\d*(\.\d+)? ?({'|'.join(_BYTES)})", text):
         raise ValueError("give an amount of memory such as '2 GB' or '500 MB'")
     return text.replace(" ", "")
 
@@ -180,6 +183,14 @@ class EngineSettings(_Part):
     threads: Annotated[int, Field(ge=1)] | None = None
     spill_folder: str | None = None
     copy_rows: Annotated[int, Field(ge=0)] = 5_000_000
+
+    @property
+    def memory_bytes(self) -> float:
+        """The memory it may take, in bytes; infinite where no limit is set."""
+        if self.memory is None:
+            return float("inf")
+        number, unit = re.fullmatch(r"([\d.]+)([A-Za-z]+)", self.memory).groups()  # type: ignore[union-attr]  # checked
+        return float(number) * _BYTES[unit]
 
 
 class ReportSettings(_Part):

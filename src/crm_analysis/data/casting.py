@@ -30,8 +30,8 @@ FLOAT_NOISE = 1e-6
 LARGEST_FLOAT = 1e300
 # Two steps of a binary floating point number, relative to it.
 FLOAT_EPSILON = 4.5e-16
-# Whole numbers up to here are exact as floats on every engine.
-WHOLE_LIMIT = 1e15
+# Floats below fit into 64 bits once they are whole.
+WHOLE_LIMIT = 2.0**63
 
 # DuckDB reads "1_000" as 1000; a purchase log that holds this is broken. No more digits than every engine can take.
 NUMBER = r"^[+-]?(\d{1,200}\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
@@ -169,11 +169,21 @@ def _cast(kind: Kind, raw: RawTable, name: str, rules: DoorRules, currency: str,
         case "flag":
             return _flag(name, column)
         case "currency":
-            return _Cast(_not_blank(column.cast(str)).strip().upper().fill_null(currency.upper()))
+            return _Cast(_stripped(column.cast(str)).upper().fill_null(currency.upper()))
 
 
 def _not_blank(text: ir.StringValue) -> ir.StringValue:
     return (text.strip() == "").ifelse(ibis.null(str), text)
+
+
+def _stripped(text: ir.StringValue) -> ir.StringValue:
+    """Text without the blanks around it, missing where nothing is left."""
+    return text.strip().nullif("")
+
+
+def _below(limit: float, number: ir.NumericValue) -> ir.NumericValue:
+    """Return the number, missing where it is at the limit or beyond."""
+    return (number.abs() < limit).ifelse(number, ibis.null(number.type()))
 
 
 def _id(column: ir.Value) -> _Cast:
@@ -183,9 +193,9 @@ def _id(column: ir.Value) -> _Cast:
     if kind.is_numeric():
         # A column of whole ids becomes one of floats as soon as a single id is missing: 17850.0 is the id 17850.
         number = _is_nan(column).ifelse(ibis.null(kind), column)
-        small = (number.abs() < WHOLE_LIMIT).ifelse(number, ibis.null(kind))
-        digits = small.cast(dt.Decimal(38, 0))
-        whole = (digits.cast(float) == small.cast(float)).fill_null(False)
+        # Not by way of decimals: PostgreSQL makes those of the first fifteen digits of a float.
+        digits = _below(WHOLE_LIMIT, number).cast("int64") if kind.is_floating() else number.cast(dt.Decimal(38, 0))
+        whole = (digits.cast(kind) == number).fill_null(False)
         return _Cast(whole.ifelse(digits.cast(str), number.cast(str)))
     # The same accident, written to a CSV: without this, the ids of two months' files would not meet.
     text = column.cast(str)
@@ -206,7 +216,7 @@ def _day(raw: RawTable, name: str, date_format: str | None, timezone: str) -> _C
         is_instant = name in raw.instants or (isinstance(kind, dt.Timestamp) and kind.timezone is not None)
         day = day_of_instant(column, timezone) if is_instant else column.cast(dt.date)
     else:
-        text = _not_blank(column.cast(str)).strip()
+        text = _stripped(column.cast(str))
         missing = text.isnull()
         day = written_day(text, date_format, timezone, tries=engines.tries(raw.table))
         written = "ISO dates (2024-06-30)" if date_format is None else f"the pattern {date_format!r}"
@@ -234,7 +244,7 @@ def _number(name: str, column: ir.Value, *, required: bool) -> _Cast:
         given = _is_nan(column).ifelse(ibis.null(kind), column) if kind.is_floating() else column
         readable = ~missing & (column.abs() <= LARGEST_FLOAT if kind.is_floating() else ibis.literal(True))
     else:
-        given = _not_blank(column.cast(str)).strip()
+        given = _stripped(column.cast(str))
         missing = given.isnull()
         readable = given.re_search(NUMBER).fill_null(False)
         given = readable.ifelse(given, ibis.null(str))
@@ -282,7 +292,7 @@ def _flag(name: str, column: ir.Value) -> _Cast:
     if column.type().is_boolean():
         return _Cast(column.fill_null(False))
     # A flag with gaps arrives as 1.0 and 0.0.
-    text = _not_blank(column.cast(str)).strip().lower()
+    text = _stripped(column.cast(str)).lower()
     unclear = Check(
         name,
         "neither true nor false",

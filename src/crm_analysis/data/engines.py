@@ -5,14 +5,16 @@ that engine's own is taken here; and what an engine says when it fails is put in
 """
 
 import contextlib
+import logging
 import socket
+import sys
 import tempfile
 import uuid
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -32,6 +34,14 @@ if TYPE_CHECKING:
 # A host that does not answer is given up after so many seconds.
 PATIENCE = 10
 _SPARK_SCHEMES = ("spark", "sc")
+# Engines that would make the file they do not find.
+_FILE_SCHEMES = ("duckdb", "sqlite")
+# How Spark says that there is no such table or schema, where ibis leaves it to Spark.
+_MISSING_IN_SPARK = (
+    "TABLE_OR_VIEW_NOT_FOUND",
+    "SCHEMA_NOT_FOUND",
+    "REQUIRES_SINGLE_PART_NAMESPACE",
+)
 # Packages whose exceptions come from an engine, by the first part of the module they are defined in.
 _OF_ENGINES = (
     "duckdb",
@@ -81,26 +91,47 @@ def connect(url: str) -> BaseBackend:
     SettingsError
         When no engine has such a URL, or its package is not installed.
     """
-    shown, parts = _without_password(url), urlsplit(url)
-    if parts.scheme == "duckdb" and (path := url.partition("://")[2].partition("?")[0]) and not Path(path).is_file():
+    shown, parts = _parts_of(url)
+    path = url.partition("://")[2].partition("?")[0]
+    if parts.scheme in _FILE_SCHEMES and path and not Path(path).is_file():
         raise DataError(f"{shown}: there is no such database.\nTo fix: check the path; none is made here.")
     try:
-        if parts.scheme in _SPARK_SCHEMES:
-            return _spark(url, shown)
-        return ibis.connect(_with_patience(url))
+        with _without_stack_traces():
+            return _spark(url, shown) if parts.scheme in _SPARK_SCHEMES else ibis.connect(_with_patience(url))
     except ImportError as error:
         raise SettingsError(f"{shown}: {_missing_package(parts.scheme, error)}") from None
     except CrmAnalysisError:
         raise
     except Exception as error:
         if isinstance(error, ValueError) and "know how to connect" in str(error):
-            raise SettingsError(
-                f"{shown}: no engine has such a URL; use for example postgresql://, duckdb:// or pyspark://."
-            ) from None
+            raise _no_such_url(shown) from None
+        if "JAVA" in str(error):
+            raise SettingsError(f"{shown}: Spark needs Java on this machine; install Java 17 or 21.") from None
         raise DataError(
             f"{shown}: cannot be reached or refuses access. {_first_line(error, url)}\n"
             "To fix: check host, port, database, user and password, and that this machine may connect."
         ) from None
+
+
+def _parts_of(url: str) -> tuple[str, SplitResult]:
+    """Return a URL as it may be shown, without credentials and what stands behind the path, and in its parts."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        # What Python says would show a part of the password, where that is what cannot be read.
+        raise SettingsError(
+            "the connection's URL cannot be read.\nTo fix: write signs such as / # @ [ in a user or a password as "
+            "percent codes (%2F %23 %40 %5B), or better leave the password to the engine's own place for it."
+        ) from None
+    if not parts.scheme or "://" not in url:
+        raise _no_such_url("the connection")
+    place = f"{host}:{port}" if port else host
+    return f"{parts.scheme}://{place}{parts.path.partition(';')[0]}", parts
+
+
+def _no_such_url(shown: str) -> SettingsError:
+    return SettingsError(f"{shown}: no engine has such a URL; use for example postgresql://, duckdb:// or pyspark://.")
 
 
 def _with_patience(url: str) -> str:
@@ -124,32 +155,32 @@ def _spark(url: str, shown: str) -> BaseBackend:
             f"{shown}: nothing answers there ({error}).\nTo fix: check host and port, and that the cluster runs."
         ) from None
     builder = cast("Any", SparkSession.builder)
-    session = (builder.remote(url) if parts.scheme == "sc" else builder.master(url)).getOrCreate()
+    if parts.scheme == "sc":
+        return ibis.pyspark.connect(builder.remote(url).getOrCreate())
+    session = builder.master(url).getOrCreate()
+    if session.sparkContext.master != url:
+        raise SettingsError(f"{shown}: this process already runs a Spark of its own ({session.sparkContext.master}).")
     return ibis.pyspark.connect(session)
 
 
 def _missing_package(scheme: str, error: ImportError) -> str:
-    extra = {"postgres": "postgres", "postgresql": "postgres", "pyspark": "spark", "spark": "spark", "sc": "spark"}
-    if scheme in extra:
-        return f"the package for this engine is not installed; install crm_analysis[{extra[scheme]}]."
+    packages = {
+        "postgres": "crm_analysis[postgres]",
+        "postgresql": "crm_analysis[postgres]",
+        "pyspark": "crm_analysis[spark]",
+        "spark": "crm_analysis[spark]",
+        "sc": "crm_analysis[spark] and pyspark[connect]",
+    }
+    if scheme in packages:
+        return f"the package for this engine is not installed; install {packages[scheme]}."
     return f"the package for this engine is not installed ({error})."
-
-
-def _without_password(url: str) -> str:
-    """The URL as it may be shown: credentials, and everything after the path, left out."""
-    parts = urlsplit(url)
-    try:
-        host = parts.hostname or ""
-        place = f"{host}:{parts.port}" if parts.port else host
-    except ValueError:
-        place = ""
-    return f"{parts.scheme}://{place}{parts.path}" if parts.scheme else "the connection"
 
 
 def _first_line(error: BaseException, url: str = "") -> str:
     """First line of what an engine said, without any credential of the URL."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    for secret in (url, urlsplit(url).password or ""):
+    password = urlsplit(url).password or ""
+    for secret in (url, password, unquote(password), urlsplit(url).query):
         text = text.replace(secret, "***") if secret else text
     return text
 
@@ -162,19 +193,21 @@ def named_table(connection: BaseBackend, name: str) -> ir.Table:
     DataError
         When there is none.
     """
-    try:
-        with told_plainly(f"table {name}"):
-            schema, _dot, table = name.rpartition(".")
+    schema, _dot, table = name.rpartition(".")
+    places: list[dict[str, Any]] = [{"name": name}, {"name": table, "database": schema}]
+    with told_plainly(f"table {name}"):
+        for place in places if schema else places[:1]:
             try:
-                return connection.table(name)
-            except TableNotFound:
-                if not schema:
+                return connection.table(**place)
+            except Exception as error:
+                if not _is_missing(error):
                     raise
-                return connection.table(table, database=schema)
-    except TableNotFound:
-        raise DataError(
-            f"table {name}: the connection has no such table.\nTo fix: check its name and schema."
-        ) from None
+    raise DataError(f"table {name}: the connection has no such table.\nTo fix: check its name and schema.")
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether an engine says that there is no such table."""
+    return isinstance(error, TableNotFound) or any(kind in str(error) for kind in _MISSING_IN_SPARK)
 
 
 # --- asking -------------------------------------------------------------------------------------------------------
@@ -227,10 +260,15 @@ def count(table: ir.Table) -> int:
 def batches(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
     """Bring a table to this process piece by piece."""
     with told_plainly():
-        if _name(table) == "pyspark":
-            yield from fetch(table).to_batches(max_chunksize=rows)
-        else:
-            yield from table.to_pyarrow_batches(chunk_size=rows)
+        match _name(table):
+            case "pyspark":
+                yield from fetch(table).to_batches(max_chunksize=rows)
+            case "duckdb":
+                # ibis calls what DuckDB 1.5 has deprecated.
+                backend = cast("Any", table.get_backend())
+                yield from backend.raw_sql(ibis.to_sql(table, dialect="duckdb")).to_arrow_reader(rows)
+            case _:
+                yield from table.to_pyarrow_batches(chunk_size=rows)
 
 
 @ibis.udf.agg.builtin  # type: ignore[untyped-decorator]
@@ -260,6 +298,28 @@ def keep(table: ir.Table) -> ir.Table:
         kept = backend.table(name)
         weakref.finalize(kept.op(), _forget, backend, name)
         return kept
+
+
+def keep_in_files(parts: Iterable[ir.Table], engine: EngineSettings) -> ir.Table:
+    """Compute parts of a table one after the other, in the embedded DuckDB, and keep them as Parquet on disk.
+
+    The memory this takes is that of one part, however many there are. The files go when nothing refers to them.
+    """
+    folder = _spill_folder(engine)
+    folder.mkdir(parents=True)
+    backend: Any = None
+    for number, part in enumerate(parts):
+        backend = part.get_backend()
+        write_parquet(part, folder / f"part-{number}.parquet", folder=False)
+    kept = backend.read_parquet(str(folder / "*.parquet"))
+    weakref.finalize(kept.op(), _remove, folder)
+    return kept
+
+
+def slice_of(table: ir.Table, column: str, number: int, of: int) -> ir.Table:
+    """Return the rows whose `column` falls into one of `of` slices of like size, in the embedded DuckDB."""
+    # Digests may be negative, and so may what remains of them: shifted, every one falls into some slice.
+    return table.filter((table[column].hash() % of + of) % of == number)
 
 
 def _forget(backend: Any, name: str) -> None:
@@ -306,12 +366,23 @@ def write_parquet(table: ir.Table, path: Path, *, folder: bool) -> None:
     folder : bool
         Several files, written side by side. Spark always writes a folder.
     """
+    with _unfinished(path) as unfinished:
+        _write(table, unfinished, folder=folder)
+
+
+@contextlib.contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """Give a place beside `path` to write to; it takes the name when all is written, and goes when something fails."""
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with told_plainly():
-            _write(table, unfinished, folder=folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with told_plainly(str(path)):
+            yield unfinished
         _put_in_place(unfinished, path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}).\nTo fix: check the folder and who may write there."
+        ) from None
     finally:
         _remove(unfinished)
 
@@ -321,12 +392,14 @@ def _write(table: ir.Table, path: Path, *, folder: bool) -> None:
         case "duckdb":
             options = "FORMAT PARQUET, PER_THREAD_OUTPUT true" if folder else "FORMAT PARQUET"
             backend = cast("Any", table.get_backend())
+            backend._run_pre_execute_hooks(table)
+            [[before]] = backend.raw_sql("SELECT current_setting('preserve_insertion_order')").fetchall()
             # Rows need no order in a file of values, and keeping one holds them in memory.
             backend.raw_sql("SET preserve_insertion_order = false")
             try:
-                backend.raw_sql(f"COPY ({ibis.to_sql(table, dialect='duckdb')}) TO '{_quoted(path)}' ({options})")
+                backend.raw_sql(f"COPY ({backend.compile(table)}) TO '{_quoted(path)}' ({options})")
             finally:
-                backend.raw_sql("SET preserve_insertion_order = true")
+                backend.raw_sql(f"SET preserve_insertion_order = {before}")
         case "pyspark":
             _spark_frame(table).write.parquet(path.resolve().as_uri())
         case _:
@@ -336,7 +409,12 @@ def _write(table: ir.Table, path: Path, *, folder: bool) -> None:
 
 
 def write_mapped(
-    table: ir.Table, function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]], path: Path, *, rows: int
+    table: ir.Table,
+    function: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+    path: Path,
+    *,
+    rows: int,
+    folder: bool = False,
 ) -> None:
     """Write what a function makes of a table, batch by batch: on Spark's workers, or one after the other here.
 
@@ -346,28 +424,26 @@ def write_mapped(
     function : callable
         Batches to batches; with columns and types that do not change from batch to batch.
     path : Path
-        A Parquet file; Spark makes a folder. Complete or not there at all.
+        A Parquet file, or a folder with one in it when `folder`; Spark always makes a folder. Complete or not there at
+        all.
     rows : int
         At most so many rows a batch.
+    folder : bool
     """
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.unfinished")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with told_plainly():
-            if _name(table) == "pyspark":
-                [sample] = function(iter(fetch(table.limit(1)).combine_chunks().to_batches()))
-                mapped = _spark_frame(table).mapInArrow(function, _spark_schema(sample.schema))
-                mapped.write.parquet(unfinished.resolve().as_uri())
-            else:
-                made = function(batches(table, rows))
-                first = next(made)
-                with pq.ParquetWriter(unfinished, first.schema) as file:
-                    file.write_batch(first)
-                    for batch in made:
-                        file.write_batch(batch)
-        _put_in_place(unfinished, path)
-    finally:
-        _remove(unfinished)
+    with _unfinished(path) as unfinished:
+        if _name(table) == "pyspark":
+            [sample] = function(iter(fetch(table.limit(1)).combine_chunks().to_batches()))
+            mapped = _spark_frame(table).mapInArrow(function, _spark_schema(sample.schema))
+            mapped.write.parquet(unfinished.resolve().as_uri())
+            return
+        if folder:
+            unfinished.mkdir()
+        made = function(batches(table, rows))
+        first = next(made)
+        with pq.ParquetWriter(unfinished / "part-0.parquet" if folder else unfinished, first.schema) as file:
+            file.write_batch(first)
+            for batch in made:
+                file.write_batch(batch)
 
 
 def _spark_schema(schema: pa.Schema) -> Any:
@@ -381,13 +457,15 @@ def _quoted(path: Path) -> str:
 
 
 def _put_in_place(unfinished: Path, path: Path) -> None:
-    if path.is_dir():
-        old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.replaced")
-        path.rename(old)
-        unfinished.rename(path)
-        _remove(old)
-    else:
+    if not path.is_dir() and not unfinished.is_dir():
         unfinished.replace(path)
+        return
+    # A folder cannot be replaced in one step.
+    old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.replaced")
+    if path.exists():
+        path.rename(old)
+    unfinished.rename(path)
+    _remove(old)
 
 
 def _remove(path: Path) -> None:
@@ -408,10 +486,14 @@ def write_table(table: ir.Table, name: str) -> None:
         When there is a table of that name, or none may be made.
     """
     backend = cast("Any", table.get_backend())
+    schema, _dot, plain = name.rpartition(".")
     with told_plainly(f"table {name}"):
-        if name in backend.list_tables():
-            raise DataError(f"table {name}: there is one already.\nTo fix: drop it, or give another name.")
-        backend.create_table(name, table)
+        try:
+            backend.create_table(plain, table, database=schema or None)
+        except Exception as error:
+            if "already exists" not in str(error):
+                raise
+            raise DataError(f"table {name}: there is one already.\nTo fix: drop it, or give another name.") from None
 
 
 # --- what engines say ---------------------------------------------------------------------------------------------
@@ -429,8 +511,9 @@ def changed_while_read(name: str, words: str) -> DataError:
 def told_plainly(name: str = "") -> Iterator[None]:
     """Turn what an engine raises into an error of this package, in one line; ours pass as they are."""
     try:
-        yield
-    except (CrmAnalysisError, TableNotFound):
+        with _without_stack_traces():
+            yield
+    except CrmAnalysisError:
         raise
     except (OperationNotDefinedError, UnsupportedOperationError) as error:
         raise SettingsError(
@@ -440,9 +523,27 @@ def told_plainly(name: str = "") -> Iterator[None]:
         ) from None
     except Exception as error:
         package = type(error).__module__.partition(".")[0]
-        if package not in _OF_ENGINES and not isinstance(error, IbisError):
+        # Python's own ConnectionError is what remains of a Spark whose virtual machine has gone.
+        if package not in _OF_ENGINES and not isinstance(error, IbisError | ConnectionError):
             raise
         raise _of_engine(name, error) from None
+
+
+@contextlib.contextmanager
+def _without_stack_traces() -> Iterator[None]:
+    """Keep Spark from logging pages of its own, values of the table among them, about a query that fails."""
+    if "pyspark" not in sys.modules:
+        yield
+        return
+    from pyspark.logger import PySparkLogger
+
+    log = PySparkLogger.getLogger("SQLQueryContextLogger")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _of_engine(name: str, error: Exception) -> DataError:

@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 
 from crm_analysis.data.refunds import net_refunds
-from crm_analysis.settings import DoorRules
+from crm_analysis.settings import DoorRules, EngineSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,8 @@ class CheckedLog:
         The same with `copy` (0 for one of exact duplicates, then 1, 2, ...), which only the counters need.
     rows, money : int, Decimal
         What came in, counted before any line was judged.
+    turnover : Decimal
+        Sum of all amounts without their signs: no sum over lines can exceed it.
     has_refunds : bool
         Whether netting has anything to do.
     all_paid : bool
@@ -32,6 +34,8 @@ class CheckedLog:
         Whether the lines are in the embedded DuckDB, or in the source as it stands.
     rules : DoorRules
         What to do with odd rows.
+    engine : EngineSettings
+        Limits of the embedded DuckDB.
     source, currency : str
         The source's name, for people, and the currency of every amount.
     """
@@ -40,10 +44,12 @@ class CheckedLog:
     marked: ir.Table
     rows: int
     money: Decimal
+    turnover: Decimal
     has_refunds: bool
     all_paid: bool
     is_copied: bool
     rules: DoorRules
+    engine: EngineSettings
     source: str
     currency: str
 

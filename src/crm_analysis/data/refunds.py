@@ -112,4 +112,6 @@ def _by_content(lines: ir.Table) -> list[ir.Value]:
     """
     told = ("customer_id", "order_date", "amount")  # by the group and the order so far
     columns = (lines[name] for name in TABLE_COLUMNS if name in lines.columns and name not in told)
-    return [md5(column) if column.type().is_string() else column for column in columns]
+    ties = [md5(column) if column.type().is_string() else column for column in columns]
+    # Of exact copies the first goes first, or it would be left to the engine how many of those that stay are copies.
+    return [*ties, lines.copy] if "copy" in lines.columns else ties

@@ -6,7 +6,7 @@ so becomes a value; a large one stays where it is, and its own engine does the w
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +23,7 @@ from crm_analysis.data.contracts import TABLE_COLUMNS, TRANSACTION_CONTRACT, Day
 from crm_analysis.data.judging import CheckedLog, judge, used_lines
 from crm_analysis.data.loading import RawTable, load_raw, no_rows
 from crm_analysis.data.reconciliation import count_oddities, reconcile
+from crm_analysis.data.refunds import md5
 from crm_analysis.errors import SettingsError, Violation, listing, refuse
 from crm_analysis.settings import DoorRules, EngineSettings, TransactionColumns
 
@@ -92,6 +93,25 @@ class Transactions:
             )
         return _cut(self.log, day)
 
+    def sample_of_customers(self, customers: int) -> "Transactions":
+        """Return the whole log of about so many customers, drawn by the digest of their ids; all where there are fewer.
+
+        The sample is the same at every call, and is copied into the embedded DuckDB.
+        """
+        lines = self.log.lines
+        [known] = engines.rows_of(self.table.aggregate(customers=self.table.customer_id.nunique()))
+        share = customers / max(1, known["customers"])
+        if share < 1:
+            # Digests are evenly spread over the numbers that their first six signs can write.
+            below = f"{int(share * 16**6):06x}"
+            lines = lines.filter(md5(lines.customer_id).substr(0, 6) < below)
+        content = engines.fetch(lines)
+        copied = engines.embedded(self.log.engine).create_table("lines", content)
+        marked = copied.mutate(copy=ibis.literal(0))
+        [seen] = engines.rows_of(copied.aggregate(rows=copied.count(), money=copied.amount.sum()))
+        log = replace(self.log, lines=copied, marked=marked, rows=seen["rows"], money=seen["money"], is_copied=True)
+        return _cut(log, self.as_of)
+
     @property
     def counters(self) -> pd.DataFrame:
         """What is used but worth knowing: a frame with columns `counter`, `meaning`, `rows` and `money`."""
@@ -159,9 +179,10 @@ def read_transactions(
         return source if day is None else source.until(day)
     _check_timezone(timezone)
     mapping = _as_columns(columns)
-    raw = load_raw(source, connection, engine or EngineSettings())
+    engine = engine or EngineSettings()
+    raw = load_raw(source, connection, engine)
     with engines.told_plainly(raw.source):
-        return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone), day)
+        return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone, engine), day)
 
 
 def _as_columns(columns: TransactionColumns | Mapping[str, str] | None) -> TransactionColumns:
@@ -182,7 +203,14 @@ def _check_timezone(name: str) -> None:
         raise SettingsError(f"timezone is {name!r}; use a name such as 'Europe/Berlin' or 'UTC'.") from None
 
 
-def _check(raw: RawTable, columns: TransactionColumns, rules: DoorRules, currency: str, timezone: str) -> CheckedLog:
+def _check(
+    raw: RawTable,
+    columns: TransactionColumns,
+    rules: DoorRules,
+    currency: str,
+    timezone: str,
+    engine: EngineSettings,
+) -> CheckedLog:
     """Type the raw table, refuse what breaks a rule, and keep the rest: as a copy, or as what the source now shows."""
     names = _present(columns, raw.columns)
     typed = type_columns(raw, names, rules=rules, currency=currency, timezone=timezone)
@@ -207,10 +235,12 @@ def _check(raw: RawTable, columns: TransactionColumns, rules: DoorRules, currenc
         marked=marked,
         rows=seen["rows"],
         money=seen["money"],
+        turnover=seen["turnover"],
         has_refunds=bool(seen["refunds"]),
         all_paid=not seen["unpaid"],
         is_copied=raw.is_copied,
         rules=rules,
+        engine=engine,
         source=raw.source,
         currency=currency,
     )
@@ -234,7 +264,12 @@ def _look_through(
     wanted = {"rows": raw.table.count()}
     if "amount" in values:
         amount = values["amount"]
-        wanted |= {"money": amount.sum(), "refunds": values["is_refund"].sum(), "unpaid": (amount <= 0).sum()}
+        wanted |= {
+            "money": amount.sum(),
+            "turnover": amount.abs().sum(),
+            "refunds": values["is_refund"].sum(),
+            "unpaid": (amount <= 0).sum(),
+        }
     wanted |= {f"check {number}": check.broken.fill_null(False).sum() for number, check in enumerate(checks)}
     wanted |= {
         f"mend {name}": cut.needs_mending.fill_null(False).sum()

@@ -14,10 +14,14 @@ import ibis.expr.types as ir
 
 from crm_analysis.errors import SettingsError, listing
 
-ISO_DAY = r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})"
-ISO_TIME = r"(\d{1,2}):(\d{2})(:(\d{2})(\.\d+)?)?"
-ISO_NAIVE = rf"^{ISO_DAY}([T ]{ISO_TIME})?$"
-ISO_ZONED = rf"^{ISO_DAY}[T ]{ISO_TIME} ?(Z|[+-]\d{{2}}(:?\d{{2}})?)$"
+# What no calendar and no clock has stays outside, but for days that only some months have.
+ISO_DAY = r"([1-9]\d{3})[-/](0?[1-9]|1[0-2])[-/](0?[1-9]|[12]\d|3[01])"
+ISO_TIME = r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?"
+ISO_ZONE = r"(Z|[+-]\d{2}(?::?\d{2})?)"
+ISO_NAIVE = rf"^{ISO_DAY}(?:[T ]{ISO_TIME})?$"
+ISO_ZONED = rf"^{ISO_DAY}[T ]{ISO_TIME} ?{ISO_ZONE}$"
+# Both in one, so that a text is taken apart once.
+ISO = rf"^{ISO_DAY}(?:[T ]{ISO_TIME}(?: ?{ISO_ZONE})?)?$"
 
 INSTANT = dt.Timestamp(timezone="UTC")
 CLOCK = dt.Timestamp()
@@ -27,18 +31,18 @@ _MONTHS = ("january", "february", "march", "april", "may", "june",
 # strptime directives that can be read anywhere, as the text they match.
 _DIRECTIVES = {
     "Y": r"(\d{4})",
-    "y": r"(\d{2})",
+    "y": r"(\d{1,2})",
     "m": r"(\d{1,2})",
     "d": r"(\d{1,2})",
     "H": r"(\d{1,2})",
-    "I": r"(\d{1,2})",
+    "I": r"(0?[1-9]|1[0-2])",
     "M": r"(\d{1,2})",
     "S": r"(\d{1,2})",
     "f": r"(\d{1,6})",
     "p": r"([AaPp][Mm])",
     "b": r"([A-Za-z]{3})",
     "B": r"([A-Za-z]{3,9})",
-    "z": r"(Z|[+-]\d{2}(?::?\d{2})?)",
+    "z": r"([+-]\d{2}(?::?\d{2})?)",
 }
 
 
@@ -90,7 +94,8 @@ def written_day(text: ir.StringValue, pattern: str | None, timezone: str, *, tri
         naive = text.re_search(ISO_NAIVE).ifelse(text.try_cast(CLOCK), ibis.null(CLOCK)).date()
         # Cast to a plain time, DuckDB drops an offset without a word; hence the detour over the instant.
         instant = text.re_search(ISO_ZONED).ifelse(text.try_cast(INSTANT), ibis.null(INSTANT))
-        return ibis.coalesce(naive, day_of_instant(instant, timezone))
+        # Parts for the few that a cast does not take, such as 12:30Z without seconds.
+        return ibis.coalesce(naive, day_of_instant(instant, timezone), _by_parts(text, None, timezone))
     if re.search(r"%[zZ]", pattern):
         return day_of_instant(try_strptime_zoned(text, pattern), timezone)
     return try_strptime(text, pattern).date()
@@ -109,58 +114,34 @@ def check_date_format(pattern: str) -> None:
 
 @dataclass(frozen=True)
 class _Parts:
-    """Whole numbers taken out of a text; missing where the text does not fit."""
+    """Whole numbers taken out of a text; `month` is missing where the text fits nothing or is no time of a calendar."""
 
-    fits: ir.BooleanValue
     year: ir.IntegerValue
     month: ir.IntegerValue
     day: ir.IntegerValue
-    hour: ir.IntegerValue
-    minute: ir.IntegerValue
-    second: ir.IntegerValue
-    offset: ir.IntegerValue | None  # seconds east of UTC
-
-    def clock_day(self) -> ir.DateValue:
-        """The day as written."""
-        # Engines raise on 30 February, so the calendar is asked first.
-        return self._possible().ifelse(ibis.date(self.year, self.month, self.day), ibis.null(dt.date))
+    seconds: ir.IntegerValue
+    offset: ir.IntegerValue | None = None  # seconds east of UTC, missing where the text names no zone
 
     def day_in(self, timezone: str) -> ir.DateValue:
-        """The day in the company's zone, for a text with an offset."""
-        assert self.offset is not None
-        seconds = self.hour * 3600 + self.minute * 60 + self.second - self.offset
-        return day_of_instant(self.clock_day().cast(CLOCK) + seconds.as_interval("s"), timezone)
-
-    def _possible(self) -> ir.BooleanValue:
-        y, m, d = self.year, self.month, self.day
-        is_leap = ((y % 4 == 0) & (y % 100 != 0)) | (y % 400 == 0)
-        last = ibis.cases((m.isin([4, 6, 9, 11]), 30), (m == 2, is_leap.ifelse(29, 28)), else_=31)
-        of_calendar = m.between(1, 12) & d.between(1, last) & (y > 0)
-        of_clock = self.hour.between(0, 23) & self.minute.between(0, 59) & self.second.between(0, 59)
-        return (self.fits & of_calendar & of_clock).fill_null(False)
+        """Return the day as written or, for a text with an offset, the day in the company's zone."""
+        # Engines raise on 30 February, so days are counted from the first of the month, and must not leave it.
+        counted = ibis.date(self.year, self.month, 1) + (self.day - 1).as_interval("D")
+        written = (counted.month() == self.month).ifelse(counted, ibis.null(dt.date))
+        if self.offset is None:
+            return written
+        moved = day_of_instant(written.cast(CLOCK) + (self.seconds - self.offset).as_interval("s"), timezone)
+        return ibis.coalesce(moved, written)
 
 
 def _by_parts(text: ir.StringValue, pattern: str | None, timezone: str) -> ir.DateValue:
-    if pattern is not None:
-        parts = _parts_by_pattern(text, pattern)
-        return parts.clock_day() if parts.offset is None else parts.day_in(timezone)
-    naive = _iso_parts(text, ISO_NAIVE, time=5, zone=None)
-    zoned = _iso_parts(text, ISO_ZONED, time=4, zone=9)
-    return ibis.coalesce(naive.clock_day(), zoned.day_in(timezone))
+    parts = _iso_parts(text) if pattern is None else _parts_by_pattern(text, pattern)
+    return parts.day_in(timezone)
 
 
-def _iso_parts(text: ir.StringValue, pattern: str, *, time: int, zone: int | None) -> _Parts:
-    group = _Groups(text, pattern)
-    return _Parts(
-        group.fits,
-        group.number(1),
-        group.number(2),
-        group.number(3),
-        group.number(time, absent=0),
-        group.number(time + 1, absent=0),
-        group.number(time + 3, absent=0),
-        None if zone is None else group.offset(zone),
-    )
+def _iso_parts(text: ir.StringValue) -> _Parts:
+    group = _Groups(text, ISO)
+    seconds = group.number(4, 0) * 3600 + group.number(5, 0) * 60 + group.number(6, 0)
+    return _Parts(group.number(1), group.number(2), group.number(3), seconds, group.offset(7))
 
 
 def _parts_by_pattern(text: ir.StringValue, pattern: str) -> _Parts:
@@ -173,7 +154,7 @@ def _parts_by_pattern(text: ir.StringValue, pattern: str) -> _Parts:
         )
     pieces = re.split(r"%(.)", pattern)
     regex = "".join(
-        ("%" if piece == "%" else _DIRECTIVES[piece]) if position % 2 else re.escape(piece)
+        ("%" if piece == "%" else _DIRECTIVES[piece]) if position % 2 else _literally(piece)
         for position, piece in enumerate(pieces)
     )
     group = _Groups(text, f"^{regex}$")
@@ -191,8 +172,17 @@ def _parts_by_pattern(text: ir.StringValue, pattern: str) -> _Parts:
     if "I" in place:
         evening = group.text(place["p"]).lower() == "pm" if "p" in place else ibis.literal(False)
         hour = number("I", 12) % 12 + evening.ifelse(12, 0)
+    day, minute, second = number("d", 1), number("M", 0), number("S", 0)
+    fits = group.fits & month.between(1, 12) & day.between(1, 31) & (year > 0)
+    fits &= hour.between(0, 23) & minute.between(0, 59) & second.between(0, 59)
     offset = group.offset(place["z"]) if "z" in place else None
-    return _Parts(group.fits, year, month, number("d", 1), hour, number("M", 0), number("S", 0), offset)
+    seconds = hour * 3600 + minute * 60 + second
+    return _Parts(year, fits.ifelse(month, ibis.null("int32")), day, seconds, offset)
+
+
+def _literally(text: str) -> str:
+    """Regex of the text between directives; a blank stands for any number of them, as it does in DuckDB."""
+    return re.escape(text).replace("\\ ", r"[ \t]+")
 
 
 def _named_month(name: ir.StringValue, *, whole: bool) -> ir.IntegerValue:
@@ -213,8 +203,7 @@ class _Groups:
 
     def text(self, position: int) -> ir.StringValue:
         # Without a match some engines answer with blanks, others with nothing.
-        found = self.text_.re_extract(self.pattern, position).nullif("")
-        return self.fits.ifelse(found, ibis.null(str))
+        return self.text_.re_extract(self.pattern, position).nullif("")
 
     def number(self, position: int, absent: int | None = None) -> ir.IntegerValue:
         number = self.text(position).cast("int32")

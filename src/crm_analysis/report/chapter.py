@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from crm_analysis.data.sources import Transactions, read_transactions
+from crm_analysis.data.company_log import open_transactions
+from crm_analysis.data.sources import Transactions
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import use_language
 from crm_analysis.periods import Month
@@ -135,29 +136,6 @@ def open_chapter(key: str, *, period: str, settings: str = "crm.toml", workspace
     folder = Path(workspace) if workspace else found.path(found.report.processed) / str(month)
     folder.mkdir(parents=True, exist_ok=True)
     return Chapter(entry(key), month, found, folder)
-
-
-def open_transactions(settings: Settings, *, as_of: date | None = None) -> Transactions:
-    """Read the company's purchase log through the door, as the settings describe it."""
-    source = settings.sources.transactions
-    if source.connection is not None:
-        import ibis
-
-        table, connection = source.table or "transactions", ibis.connect(source.connection)
-        where: Any = table
-    elif source.path is not None:
-        where, connection = settings.path(source.path), None
-    else:
-        raise SettingsError("crm.toml: give sources.transactions a path, or a connection and a table.")
-    return read_transactions(
-        where,
-        columns=source.columns,
-        as_of=as_of,
-        connection=connection,
-        rules=source.rules,
-        currency=settings.company.currency,
-        timezone=settings.company.timezone,
-    )
 
 
 def _no_formula(value: Any) -> Any:

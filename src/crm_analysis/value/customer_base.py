@@ -119,7 +119,7 @@ class BaseValues:
     def write(self, path: str | Path, *, folder: bool = False) -> None:
         """Write the table to Parquet, from the engine: a file, or a folder of files; complete or not at all."""
         if self.by_batches:
-            engines.write_mapped(self.customers.table, self._valued, Path(path), rows=_BATCH)
+            engines.write_mapped(self.customers.table, self._valued, Path(path), rows=_BATCH, folder=folder)
         else:
             engines.write_parquet(self.table, Path(path), folder=folder)
 
