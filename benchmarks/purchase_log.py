@@ -24,9 +24,7 @@ AS_OF = date(2023, 12, 31)
 PARAMS = bgnbd.BGNBDParams(r=0.243, alpha=4.414 * 7, a=0.793, b=2.426)
 SPEND = (6.25, 3.74, 15.44)
 CUSTOMERS_AT_ONCE = 1_000_000
-SCHEMA = pa.schema(
-    [("customer_id", pa.string()), ("order_date", pa.date32()), ("amount", pa.decimal128(18, 2))]
-)
+SCHEMA = pa.schema([("customer_id", pa.string()), ("order_date", pa.date32()), ("amount", pa.decimal128(18, 2))])
 
 
 def write_log(path: Path, customers: int, seed: int = 0) -> int:
