@@ -231,7 +231,7 @@ def money_in(log: pd.DataFrame) -> Decimal:
     return sum((Decimal(f"{amount:.2f}") for amount in signed), Decimal(0))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(log=MESSY_LOG, rules=RULES, as_of=st.one_of(st.none(), DAY_OF_THE_LOG))
 def test_rows_and_money_in_are_rows_and_money_out(log, rules, as_of):
     transactions = read_transactions(log, rules=rules, as_of=as_of)
@@ -243,7 +243,7 @@ def test_rows_and_money_in_are_rows_and_money_out(log, rules, as_of):
     assert reconciliation.loc["used", "money"] == sum(lines["amount"], Decimal(0))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(log=MESSY_LOG, rules=RULES, as_of=DAY_OF_THE_LOG)
 def test_cutting_later_equals_reading_at_that_date(log, rules, as_of):
     cut, fresh = read_transactions(log, rules=rules).until(as_of), read_transactions(log, rules=rules, as_of=as_of)
@@ -251,7 +251,7 @@ def test_cutting_later_equals_reading_at_that_date(log, rules, as_of):
     pd.testing.assert_frame_equal(cut.reconciliation, fresh.reconciliation)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(log=MESSY_LOG, rules=RULES, seed=st.integers(0, 1000))
 def test_the_order_of_the_rows_does_not_matter(log, rules, seed):
     shuffled = log.sample(frac=1, random_state=seed)
@@ -260,7 +260,7 @@ def test_the_order_of_the_rows_does_not_matter(log, rules, seed):
     pd.testing.assert_frame_equal(first.reconciliation, second.reconciliation)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(log=MESSY_LOG)
 def test_total_spend_is_the_used_money(log):
     transactions = read_transactions(log)

@@ -205,7 +205,7 @@ LINE = st.tuples(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lines=st.lists(LINE, min_size=1, max_size=40))
 def test_netting_in_the_engine_equals_a_loop_over_the_lines(lines):
     frame = log(*lines)

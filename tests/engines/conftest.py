@@ -58,6 +58,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     made.close()
 
 
+@pytest.fixture(scope="module", params=["duckdb", "postgres", "spark"])
+def place(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine with one connection for all tests of a file."""
+    made = started(request.param, request)
+    yield made
+    made.close()
+
+
 def started(name: str, request: pytest.FixtureRequest) -> Engine:
     """Return an engine with a connection of its own; whoever asks closes it."""
     if name == "duckdb":

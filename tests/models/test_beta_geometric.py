@@ -3,7 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import hyp2f1
 
@@ -48,7 +48,6 @@ def test_survival_is_the_product_of_the_chances_to_stay(a, b):
     assert beta_geometric.log_survival(a, b, 50) == pytest.approx(stays.sum(), abs=1e-8)
 
 
-@settings(deadline=None)
 @given(
     a=st.floats(1e-3, 1e4), b=st.floats(1e-3, 1e6), rate=st.floats(1e-3, 1), horizon=st.integers(0, 300),
     longer=st.integers(0, 300),

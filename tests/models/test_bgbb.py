@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import gammaln
@@ -383,7 +383,6 @@ def test_longer_silence_never_raises_probability_alive(a, b, c, d, x, silence):
     assert 0 <= later <= now <= 1
 
 
-@settings(deadline=None)
 @given(
     params=st.tuples(*[st.floats(1e-4, 1e5)] * 4), x=st.integers(0, 1_500), gap=st.integers(0, 1_500),
     silence=st.integers(0, 1_500),

@@ -354,7 +354,7 @@ def test_one_parameter_a_customer_equals_one_for_all():
         )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     k=st.integers(1, 5), logs=st.lists(st.floats(-3, 3), min_size=4, max_size=4), modified=st.booleans(),
     x=st.integers(0, 3_000), share=st.floats(0, 1), T=st.floats(0, 500),

@@ -384,7 +384,7 @@ def test_the_past_and_the_future_of_new_customers_add_up(case):
         "BG/BB": "test_bgbb.py::test_likelihood_gradient_and_value_are_finite_at_the_extremes",
     }
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     logs=st.lists(st.floats(-3, 3), min_size=4, max_size=4), x=st.integers(0, 3_000), share=st.floats(0, 1),
     T=st.floats(0, 500), horizon=st.floats(0.1, 500), longer=st.floats(0, 500),

@@ -108,6 +108,16 @@ def test_no_file_is_left_behind_by_a_failed_write(base, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_changes_after_the_door_is_noticed(parquet, tmp_path):
+    path = tmp_path / "log.parquet"
+    log = load_cdnow_sample()
+    log.to_parquet(path, index=False)
+    opened = read_transactions(path, as_of=AS_OF, engine=EngineSettings(copy_rows=0))
+    pd.concat([log, log.head(10)]).to_parquet(path, index=False)
+    with pytest.raises(DataError, match="the table changed while it was read"):
+        value_customer_base(opened, as_of=AS_OF, **TERMS)
+
+
 def test_a_grid_that_is_none_is_refused(parquet):
     with pytest.raises(SettingsError, match="grid is 'year'"):
         valued(parquet, grid="year")

@@ -153,7 +153,7 @@ def test_a_valuation_survives_the_disk_digit_for_digit(customers, tmp_path):
     assert again.fits.spend.params == values.fits.spend.params
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(rate=st.floats(0, 1), more=st.floats(0, 1), margin=st.floats(0.01, 1))
 def test_a_higher_rate_never_raises_the_value(rate, more, margin):
     frame = pd.DataFrame(

@@ -101,6 +101,14 @@ class CustomerTable:
         )
         return replace(self, table=engines.keep_in_files(parts, log.engine))
 
+    def check_unchanged(self) -> None:
+        """Raise `DataError` when a log read in place no longer holds the money that the door counted."""
+        counted = float(self.transactions.reconciliation["money"].iloc[0])
+        [row] = engines.rows_of(self.table.aggregate(spend=self.table.total_spend.sum()))
+        if not math.isclose(row["spend"] or 0.0, counted, rel_tol=1e-9, abs_tol=1e-3):
+            now = f"{counted:,.2f} used at first, {row['spend'] or 0.0:,.2f} later"
+            raise engines.changed_while_read(self.transactions.source, now)
+
     def summary(self) -> CustomerSummary:
         """Bring every customer over, sorted by customer_id."""
         frame = engines.fetch_frame(self.table)

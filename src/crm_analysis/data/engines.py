@@ -42,6 +42,7 @@ _MISSING_IN_SPARK = (
     "SCHEMA_NOT_FOUND",
     "REQUIRES_SINGLE_PART_NAMESPACE",
 )
+_LACKS, _REPORTS = "this engine lacks a function that is needed here", "the engine reports"
 # Packages whose exceptions come from an engine, by the first part of the module they are defined in.
 _OF_ENGINES = (
     "duckdb",
@@ -97,9 +98,14 @@ def connect(url: str) -> BaseBackend:
         raise DataError(f"{shown}: there is no such database.\nTo fix: check the path; none is made here.")
     try:
         with _without_stack_traces():
-            return _spark(url, shown) if parts.scheme in _SPARK_SCHEMES else ibis.connect(_with_patience(url))
-    except ImportError as error:
-        raise SettingsError(f"{shown}: {_missing_package(parts.scheme, error)}") from None
+            if parts.scheme in _SPARK_SCHEMES:
+                return _spark(url, shown)
+            connection = ibis.connect(_with_patience(url))
+            if connection.name == "postgres":
+                weakref.finalize(connection, connection.con.close)
+            return connection
+    except ImportError:
+        raise SettingsError(f"{shown}: {_missing_package(parts.scheme)}") from None
     except CrmAnalysisError:
         raise
     except Exception as error:
@@ -163,7 +169,7 @@ def _spark(url: str, shown: str) -> BaseBackend:
     return ibis.pyspark.connect(session)
 
 
-def _missing_package(scheme: str, error: ImportError) -> str:
+def _missing_package(scheme: str) -> str:
     packages = {
         "postgres": "crm_analysis[postgres]",
         "postgresql": "crm_analysis[postgres]",
@@ -173,12 +179,14 @@ def _missing_package(scheme: str, error: ImportError) -> str:
     }
     if scheme in packages:
         return f"the package for this engine is not installed; install {packages[scheme]}."
-    return f"the package for this engine is not installed ({error})."
+    return f"the package for this engine is not installed; install ibis-framework[{scheme}]."
 
 
 def _first_line(error: BaseException, url: str = "") -> str:
     """First line of what an engine said, without any credential of the URL."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    # The first line of Java's errors, as they come from Spark, names a call inside it.
+    text = lines[1].lstrip(": ") if len(lines) > 1 and lines[0].startswith("An error occurred while call") else lines[0]
     password = urlsplit(url).password or ""
     for secret in (url, password, unquote(password), urlsplit(url).query):
         text = text.replace(secret, "***") if secret else text
@@ -194,11 +202,12 @@ def named_table(connection: BaseBackend, name: str) -> ir.Table:
         When there is none.
     """
     schema, _dot, table = name.rpartition(".")
-    places: list[dict[str, Any]] = [{"name": name}, {"name": table, "database": schema}]
+    # The schema first: Spark has a name with a dot in it looked up, and then does not find it.
+    places = [(table, schema), (name, None)] if schema else [(name, None)]
     with told_plainly(f"table {name}"):
-        for place in places if schema else places[:1]:
+        for known, database in places:
             try:
-                return connection.table(**place)
+                return connection.table(known, database=database)
             except Exception as error:
                 if not _is_missing(error):
                     raise
@@ -236,13 +245,14 @@ def fetch(table: ir.Table) -> pa.Table:
 
 def fetch_frame(table: ir.Table) -> pd.DataFrame:
     """Return the same as a DataFrame."""
-    if _name(table) == "pyspark":
-        from ibis.formats.pandas import PandasData
+    if _name(table) == "duckdb":
+        with told_plainly():
+            return table.to_pandas()
+    from ibis.formats.pandas import PandasData
 
-        frame: pd.DataFrame = PandasData.convert_table(fetch(table).to_pandas(date_as_object=False), table.schema())
-        return frame
-    with told_plainly():
-        return table.to_pandas()
+    # By way of Arrow: ibis's own way from PostgreSQL makes floats of decimals.
+    frame: pd.DataFrame = PandasData.convert_table(fetch(table).to_pandas(date_as_object=False), table.schema())
+    return frame
 
 
 def rows_of(table: ir.Table) -> list[dict[str, Any]]:
@@ -296,8 +306,7 @@ def keep(table: ir.Table) -> ir.Table:
         frame.createOrReplaceTempView(name)
         backend = table.get_backend()
         kept = backend.table(name)
-        weakref.finalize(kept.op(), _forget, backend, name)
-        return kept
+        return _until_forgotten(kept, backend._session.catalog.dropTempView, name)
 
 
 def keep_in_files(parts: Iterable[ir.Table], engine: EngineSettings) -> ir.Table:
@@ -322,9 +331,15 @@ def slice_of(table: ir.Table, column: str, number: int, of: int) -> ir.Table:
     return table.filter((table[column].hash() % of + of) % of == number)
 
 
-def _forget(backend: Any, name: str) -> None:
+def _until_forgotten(table: ir.Table, drop: Callable[[str], Any], name: str) -> ir.Table:
+    """Return a table that is dropped when nothing refers to it any more."""
+    weakref.finalize(table.op(), _drop, drop, name)
+    return table
+
+
+def _drop(drop: Callable[[str], Any], name: str) -> None:
     with contextlib.suppress(Exception):  # the session may be gone before its tables
-        backend._session.catalog.dropTempView(name)
+        drop(name)
 
 
 def join_small(table: ir.Table, content: pa.Table) -> ir.Table:
@@ -334,10 +349,10 @@ def join_small(table: ir.Table, content: pa.Table) -> ir.Table:
         name = f"joined_{uuid.uuid4().hex}"
         if _name(table) == "pyspark":
             backend._session.createDataFrame(content).createOrReplaceTempView(name)
-            return backend.table(name)
+            return _until_forgotten(backend.table(name), backend._session.catalog.dropTempView, name)
         if _name(table) == "duckdb":
             backend.con.register(name, content)
-            return backend.table(name)
+            return _until_forgotten(backend.table(name), backend.con.unregister, name)
         # Row by row INSERTs are what ibis would do; COPY is two orders of magnitude faster.
         if _name(table) == "postgres":
             return _copy_into_postgres(backend, content, name)
@@ -384,7 +399,8 @@ def _unfinished(path: Path) -> Iterator[Path]:
             f"{path}: cannot be written ({error.strerror}).\nTo fix: check the folder and who may write there."
         ) from None
     finally:
-        _remove(unfinished)
+        with contextlib.suppress(OSError):
+            _remove(unfinished)
 
 
 def _write(table: ir.Table, path: Path, *, folder: bool) -> None:
@@ -513,16 +529,18 @@ def told_plainly(name: str = "") -> Iterator[None]:
     try:
         with _without_stack_traces():
             yield
-    except CrmAnalysisError:
+    except CrmAnalysisError as error:
+        if name and str(error).startswith((_LACKS, _REPORTS)):  # told where the name was not known
+            raise type(error)(f"{name}: {error}") from None
         raise
     except (OperationNotDefinedError, UnsupportedOperationError) as error:
         raise SettingsError(
-            f"{_where(name)}this engine lacks a function that is needed here: {_first_line(error)}\n"
+            f"{_where(name)}{_LACKS}: {_first_line(error)}\n"
             "To fix: let the table be copied into the embedded DuckDB (engine.copy_rows in crm.toml), or use another "
             "engine."
         ) from None
     except Exception as error:
-        package = type(error).__module__.partition(".")[0]
+        package = type(error).__module__.partition(".")[0].lstrip("_")
         # Python's own ConnectionError is what remains of a Spark whose virtual machine has gone.
         if package not in _OF_ENGINES and not isinstance(error, IbisError | ConnectionError):
             raise
@@ -548,7 +566,10 @@ def _without_stack_traces() -> Iterator[None]:
 
 def _of_engine(name: str, error: Exception) -> DataError:
     kind, said = type(error).__name__, _first_line(error)
-    if kind == "OutOfMemoryException":
+    if "No module named" in str(error):
+        said = "its workers run a Python that lacks a package of this one."
+        fix = "install crm_analysis in the workers' Python, and name that in PYSPARK_PYTHON before Spark starts."
+    elif kind == "OutOfMemoryException":
         fix = "raise engine.memory in crm.toml, or give engine.spill_folder a disk with more room."
     elif "Privilege" in kind or "ReadOnly" in kind:
         fix = "let this user read the table and create temporary tables."
@@ -556,7 +577,7 @@ def _of_engine(name: str, error: Exception) -> DataError:
         fix = "check that the engine runs and can be reached, then run again."
     else:
         fix = "look at what the engine says; the data was not changed."
-    return DataError(f"{_where(name)}the engine reports: {said}\nTo fix: {fix}")
+    return DataError(f"{_where(name)}{_REPORTS}: {said}\nTo fix: {fix}")
 
 
 def _where(name: str) -> str:

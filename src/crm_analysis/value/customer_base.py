@@ -6,7 +6,7 @@ rest on histories folded on a grid, and the customers are valued batch by batch.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,12 @@ class BaseValues:
     def write(self, path: str | Path, *, folder: bool = False) -> None:
         """Write the table to Parquet, from the engine: a file, or a folder of files; complete or not at all."""
         if self.by_batches:
-            engines.write_mapped(self.customers.table, self._valued, Path(path), rows=_BATCH, folder=folder)
+            # Spark sends what it needs to its workers; a table of an engine cannot go there, and is not needed.
+            nothing: Any = None
+            bare = replace(
+                self, histories=nothing, customers=replace(self.customers, table=nothing, transactions=nothing)
+            )
+            engines.write_mapped(self.customers.table, bare._valued, Path(path), rows=_BATCH, folder=folder)
         else:
             engines.write_parquet(self.table, Path(path), folder=folder)
 
@@ -197,6 +202,7 @@ def value_customer_base(
     base = customer_table(
         transactions, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate
     ).keep()
+    base.check_unchanged()
     taken = assume(
         time_unit, base.as_of, horizon=horizon, annual_discount_rate=annual_discount_rate, margin=margin, costs=costs
     )
