@@ -1,5 +1,6 @@
 """The engines, each started once for all tests; one that is absent skips its tests, or fails them where it must run."""
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -30,6 +31,14 @@ def entered(stack: ExitStack, start: Callable[[], Any]) -> Any:
         if os.environ.get(VARIABLE) == "required":
             pytest.fail(str(absent), pytrace=False)
         pytest.skip(str(absent))
+
+
+@pytest.fixture(scope="session")
+def psycopg() -> Any:
+    """The package that speaks to PostgreSQL, where no server is wanted."""
+    if importlib.util.find_spec("psycopg") is None and os.environ.get(VARIABLE) != "required":
+        pytest.skip("psycopg is not installed (make engines)")
+    return importlib.import_module("psycopg")
 
 
 @pytest.fixture(scope="session")

@@ -70,22 +70,26 @@ def postgres_url(server: Server, *, password: str = SECRET, database: str = DATA
 # ---- a URL that leads nowhere -----------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("psycopg")
 def test_a_postgres_that_does_not_run_is_told():
     port = closed_port()
     with told(f"postgresql://127.0.0.1:{port}/shop: cannot be reached", "To fix: check host, port"):
         engines.connect(f"postgresql://analyst:{SECRET}@127.0.0.1:{port}/shop")
 
 
+@pytest.mark.usefixtures("psycopg")
 def test_a_host_that_nobody_knows_is_told():
     with told("postgresql://db.invalid/shop: cannot be reached"):
         engines.connect(f"postgresql://analyst:{SECRET}@db.invalid/shop")
 
 
+@pytest.mark.usefixtures("psycopg")
 def test_a_host_that_never_answers_is_given_up(silent):
     with told("cannot be reached"):
         engines.connect(f"postgresql://analyst:{SECRET}@127.0.0.1:{silent}/shop?connect_timeout=2")
 
 
+@pytest.mark.usefixtures("psycopg")
 def test_patience_with_a_silent_host_is_not_endless(silent, monkeypatch):
     monkeypatch.setattr(engines, "PATIENCE", 2)
     with told("cannot be reached"):

@@ -298,15 +298,14 @@ def at_least(value: ir.FloatingValue, by: ir.DateValue) -> ir.FloatingValue:
 def keep(table: ir.Table) -> ir.Table:
     """Compute a table once and keep it in its engine, as a snapshot, for as long as it is referred to."""
     with told_plainly():
+        backend = cast("Any", table.get_backend())
+        name = f"kept_{uuid.uuid4().hex}"
         if _name(table) != "pyspark":
-            return table.cache()
+            return _until_forgotten(backend.create_table(name, table, temp=True), backend.drop_table, name)
         # Spark's own cache is computed when first asked for, and again from the source when memory runs short.
         frame = _spark_frame(table).localCheckpoint(eager=True)
-        name = f"kept_{uuid.uuid4().hex}"
         frame.createOrReplaceTempView(name)
-        backend = table.get_backend()
-        kept = backend.table(name)
-        return _until_forgotten(kept, backend._session.catalog.dropTempView, name)
+        return _until_forgotten(backend.table(name), backend._session.catalog.dropTempView, name)
 
 
 def keep_in_files(parts: Iterable[ir.Table], engine: EngineSettings) -> ir.Table:
@@ -338,7 +337,7 @@ def _until_forgotten(table: ir.Table, drop: Callable[[str], Any], name: str) -> 
 
 
 def _drop(drop: Callable[[str], Any], name: str) -> None:
-    with contextlib.suppress(Exception):  # the session may be gone before its tables
+    with contextlib.suppress(Exception):  # the connection may be gone before its tables
         drop(name)
 
 
