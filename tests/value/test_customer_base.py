@@ -58,7 +58,7 @@ def test_values_by_batches_are_those_joined(parquet, base, tmp_path):
     batched = valued(parquet, model=base.fits.purchases, largest_here=5000)
     assert not batched.by_batches
     few = valued(parquet, model=base.fits.purchases, largest_here=50)
-    assert few.by_batches and few.grid == "week"
+    assert few.by_batches and few.grid == "month"
     few.write(tmp_path / "batched.parquet")
     few.write(tmp_path / "batched", folder=True)
     pd.testing.assert_frame_equal(read(tmp_path / "batched"), read(tmp_path / "batched.parquet"))
@@ -67,6 +67,16 @@ def test_values_by_batches_are_those_joined(parquet, base, tmp_path):
     pd.testing.assert_frame_equal(
         read(tmp_path / "batched.parquet")[names], read(tmp_path / "joined.parquet")[names], rtol=1e-9
     )
+
+
+@pytest.mark.parametrize("grid", ["week", "month"])
+def test_a_grid_moves_the_fit_and_not_the_days_that_are_valued(parquet, base, grid, tmp_path):
+    coarse = valued(parquet, grid=grid)
+    object.__setattr__(coarse, "fits", base.fits)
+    coarse.write(tmp_path / "coarse.parquet")
+    base.write(tmp_path / "exact.parquet")
+    assert coarse.grid == grid and len(coarse.histories) < len(base.histories)
+    pd.testing.assert_frame_equal(read(tmp_path / "coarse.parquet"), read(tmp_path / "exact.parquet"))
 
 
 def test_the_method_says_how_many_rows_stood_for_how_many_customers(base):

@@ -35,7 +35,6 @@ WHOLE_LIMIT = 2.0**63
 
 # DuckDB reads "1_000" as 1000; a purchase log that holds this is broken. No more digits than every engine can take.
 NUMBER = r"^[+-]?(\d{1,200}\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
-BLANKS = (" ", "\t", "\n", "\r", "\x0b", "\x0c")
 YES, NO = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
@@ -201,7 +200,7 @@ def _id(column: ir.Value) -> _Cast:
     text = column.cast(str)
     was_float = text.endswith(".0") & text.re_search(r"^\d+\.0$")
     mended = ibis.cases((text.strip() == "", ibis.null(str)), (was_float, text.re_replace(r"\.0$", "")), else_=text)
-    perhaps_blank = ibis.or_(text == "", *(text.startswith(blank) for blank in BLANKS))
+    perhaps_blank = text.ascii_str() <= ord(" ")  # nothing, a blank or another sign that cannot be seen comes first
     return _Cast(mended, shortcut=Shortcut(text, perhaps_blank | text.endswith(".0")))
 
 

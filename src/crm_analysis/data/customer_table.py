@@ -8,6 +8,7 @@ the customers themselves stay where they are.
 import math
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import Any, Literal
 
 import ibis
@@ -34,7 +35,8 @@ _NARROW_LIMIT, _NARROW_GROWTH = 1e13, 1e7
 # Columns by which customers with the same history are told from others.
 HISTORY = ("frequency", "first_purchase", "last_purchase")
 # What summing up customers takes in the embedded engine for each line of the log; measured with text ids.
-_BYTES_PER_LINE = 120
+_BYTES_PER_LINE = 110
+_OF_MEMORY = 0.8
 # Spend within so small a step of its logarithm counts as equal when spend is folded.
 _SPEND_STEP = 0.01
 
@@ -59,89 +61,32 @@ class Histories:
 
 
 @dataclass(frozen=True, eq=False)
-class CustomerTable:
-    """Every customer of a log on a date, in the engine of the log. Made by `customer_table`.
+class FoldedHistories:
+    """The same, kept in the engine of the customers: counted before they are brought over. Made by `CustomerTable.fold`.
 
     Attributes
     ----------
     table : ibis Table
-        One row a customer: the columns of `summarize_customers`, customer_id among them.
+        frequency, T_days, silent_days (days since the last purchase) and the number of customers.
     time_unit : {"day", "week", "month"}
         Unit of recency and T.
     as_of : date
         End of observation.
-    annual_discount_rate : float or None
-        The rate behind spend_carried and orders_carried, where these columns are present.
-    transactions : Transactions
-        The log behind it.
+    grid : {"day", "week", "month"}
+        What the days are rounded to.
     """
 
     table: ir.Table
     time_unit: TimeUnit
     as_of: date
-    annual_discount_rate: float | None
-    transactions: Transactions
+    grid: Grid
 
-    def keep(self) -> "CustomerTable":
-        """Compute the table once and keep it in its engine, for whoever asks it several times."""
-        log = self.transactions.log
-        number_of_slices = slices(log.rows, log.engine) if engines.tries(self.table) else 1
-        if number_of_slices == 1:
-            return replace(self, table=engines.keep(self.table))
-        lines = self.transactions.table
-        parts = (
-            _per_customer(
-                engines.slice_of(lines, "customer_id", number, number_of_slices),
-                self.as_of,
-                self.time_unit,
-                self.annual_discount_rate,
-                self.transactions,
-            )
-            for number in range(number_of_slices)
-        )
-        return replace(self, table=engines.keep_in_files(parts, log.engine))
+    def __len__(self) -> int:
+        return engines.count(self.table)
 
-    def check_unchanged(self) -> None:
-        """Raise `DataError` when a log read in place no longer holds the money that the door counted."""
-        counted = float(self.transactions.reconciliation["money"].iloc[0])
-        [row] = engines.rows_of(self.table.aggregate(spend=self.table.total_spend.sum()))
-        if not math.isclose(row["spend"] or 0.0, counted, rel_tol=1e-9, abs_tol=1e-3):
-            now = f"{counted:,.2f} used at first, {row['spend'] or 0.0:,.2f} later"
-            raise engines.changed_while_read(self.transactions.source, now)
-
-    def summary(self) -> CustomerSummary:
-        """Bring every customer over, sorted by customer_id."""
-        frame = engines.fetch_frame(self.table)
-        dates = dict.fromkeys(["first_purchase", "last_purchase"], "datetime64[us]")
-        # Sorted here, because engines sort text in different ways.
-        frame = frame.set_index("customer_id").sort_index().astype(dates)
-        return CustomerSummary(frame, self.time_unit, self.as_of, self.annual_discount_rate)
-
-    def count_histories(self) -> int:
-        """Number of distinct histories."""
-        return engines.count(self.table.select(*HISTORY).distinct())
-
-    def histories(self, grid: Grid = "day") -> Histories:
-        """Bring over the distinct histories with their counts.
-
-        Parameters
-        ----------
-        grid : {"day", "week", "month"}
-            "day" is exact. "week" and "month" (30.4375 days) round the time since the first and since the last purchase
-            to whole steps, never beyond what the days themselves allow, and so fold more customers into one row.
-        """
-        end = ibis.literal(self.as_of)
-        counted = self.table.select(
-            "frequency",
-            T_days=days_between(self.table.first_purchase, end),
-            silent_days=days_between(self.table.last_purchase, end),
-        )
-        if grid != "day":
-            step = DAYS_PER_UNIT[grid]
-            counted = counted.mutate(
-                **{name: _on_grid(counted[name], step) for name in ("T_days", "silent_days")}
-            ).mutate(silent_days=lambda rows: (rows.frequency == 0).ifelse(rows.T_days, rows.silent_days))
-        columns = engines.fetch(counted.group_by("frequency", "T_days", "silent_days").agg(customers=counted.count()))
+    def bring(self) -> Histories:
+        """Bring the histories over, sorted."""
+        columns = engines.fetch(self.table)
         x, T_days, silent, count = (
             columns[name].to_numpy().astype(np.int64) for name in ("frequency", "T_days", "silent_days", "customers")
         )
@@ -160,6 +105,97 @@ class CustomerTable:
         )
         customers = CustomerSummary(frame, self.time_unit, self.as_of)
         return Histories(customers, pd.Series(count.astype(float), index=frame.index, name="customers"))
+
+
+@dataclass(frozen=True, eq=False)
+class CustomerTable:
+    """Every customer of a log on a date, in the engine of the log. Made by `customer_table`.
+
+    Attributes
+    ----------
+    sums : ibis Table
+        One row a customer: what adds up over his purchases, as of `customer_sums`.
+    time_unit : {"day", "week", "month"}
+        Unit of recency and T.
+    as_of : date
+        End of observation.
+    annual_discount_rate : float or None
+        The rate behind spend_carried and orders_carried, where these columns are present.
+    transactions : Transactions
+        The log behind it.
+    """
+
+    sums: ir.Table
+    time_unit: TimeUnit
+    as_of: date
+    annual_discount_rate: float | None
+    transactions: Transactions
+
+    @cached_property
+    def table(self) -> ir.Table:
+        """One row a customer: the columns of `summarize_customers`, customer_id among them."""
+        return _in_units(self.sums, self.as_of, DAYS_PER_UNIT[self.time_unit], all_paid=self.transactions.log.all_paid)
+
+    def keep(self) -> "CustomerTable":
+        """Compute the sums once and keep them in their engine, for whoever asks several times."""
+        log = self.transactions.log
+        number_of_slices = slices(log.rows, log.engine) if engines.tries(self.sums) else 1
+        if number_of_slices == 1:
+            return replace(self, sums=engines.keep(self.sums))
+        lines = self.transactions.table
+        parts = (
+            _per_customer(
+                engines.slice_of(lines, "customer_id", number, number_of_slices),
+                self.as_of,
+                self.annual_discount_rate,
+                self.transactions,
+            )
+            for number in range(number_of_slices)
+        )
+        return replace(self, sums=engines.keep_in_files(parts, log.engine))
+
+    def check_unchanged(self) -> None:
+        """Raise `DataError` when a log read in place no longer holds the money that the door counted."""
+        counted = self.transactions.reconciliation["money"].iloc[0]
+        [row] = engines.rows_of(self.sums.aggregate(spend=self.sums.total.sum()))
+        if row["spend"] != counted:
+            now = f"{counted:,.2f} used at first, {row['spend'] or 0:,.2f} later"
+            raise engines.changed_while_read(self.transactions.source, now)
+
+    def summary(self) -> CustomerSummary:
+        """Bring every customer over, sorted by customer_id."""
+        frame = engines.fetch_frame(self.table)
+        dates = dict.fromkeys(["first_purchase", "last_purchase"], "datetime64[us]")
+        # Sorted here, because engines sort text in different ways.
+        frame = frame.set_index("customer_id").sort_index().astype(dates)
+        return CustomerSummary(frame, self.time_unit, self.as_of, self.annual_discount_rate)
+
+    def fold(self, grid: Grid = "day") -> "FoldedHistories":
+        """Count the customers of each distinct history, in their engine.
+
+        Parameters
+        ----------
+        grid : {"day", "week", "month"}
+            "day" is exact. "week" and "month" (30.4375 days) round the time since the first and since the last purchase
+            to whole steps, never beyond what the days themselves allow, and so fold more customers into one row.
+        """
+        end = ibis.literal(self.as_of)
+        counted = self.sums.select(
+            frequency=self.sums.purchases - 1,
+            T_days=days_between(self.sums.first_purchase, end),
+            silent_days=days_between(self.sums.last_purchase, end),
+        )
+        if grid != "day":
+            step = DAYS_PER_UNIT[grid]
+            counted = counted.mutate(
+                **{name: _on_grid(counted[name], step) for name in ("T_days", "silent_days")}
+            ).mutate(silent_days=lambda rows: (rows.frequency == 0).ifelse(rows.T_days, rows.silent_days))
+        folded = counted.group_by("frequency", "T_days", "silent_days").agg(customers=counted.count())
+        return FoldedHistories(engines.keep(folded), self.time_unit, self.as_of, grid)
+
+    def histories(self, grid: Grid = "day") -> Histories:
+        """Bring over the distinct histories with their counts; `grid` as for `fold`."""
+        return self.fold(grid).bring()
 
     def spending(self, rows: int) -> Histories:
         """Bring over how often and how much repeat buyers spend, folded where there are more than `rows` of them.
@@ -227,23 +263,20 @@ def customer_table(
     check_time_unit(time_unit)
     day = to_day(as_of, "as_of")
     seen = seen_by(transactions, day)
-    table = _per_customer(seen.table, day, time_unit, annual_discount_rate, seen)
-    return CustomerTable(table, time_unit, day, annual_discount_rate, seen)
+    sums = _per_customer(seen.table, day, annual_discount_rate, seen)
+    return CustomerTable(sums, time_unit, day, annual_discount_rate, seen)
 
 
-def _per_customer(
-    lines: ir.Table, as_of: date, time_unit: TimeUnit, annual_discount_rate: float | None, log: Transactions
-) -> ir.Table:
+def _per_customer(lines: ir.Table, as_of: date, annual_discount_rate: float | None, log: Transactions) -> ir.Table:
     """From used lines of a log to one row a customer."""
-    days = _carried(_days_of(lines), as_of, annual_discount_rate, log)
-    return _in_units(customer_sums(days, all_paid=log.log.all_paid), as_of, DAYS_PER_UNIT[time_unit])
+    return customer_sums(_carried(_days_of(lines), as_of, annual_discount_rate, log), all_paid=log.log.all_paid)
 
 
 def slices(lines: int, engine: EngineSettings) -> int:
-    """In how many slices customers are summed up, so that each fits into half of the engine's memory."""
+    """In how many slices customers are summed up, so that each fits into the engine's memory."""
     if engine.memory is None:
         return 1
-    return max(1, math.ceil(lines * _BYTES_PER_LINE / (engine.memory_bytes / 2)))
+    return max(1, math.ceil(lines * _BYTES_PER_LINE / (engine.memory_bytes * _OF_MEMORY)))
 
 
 def customer_days(transactions: Transactions) -> ir.Table:
@@ -286,8 +319,7 @@ def customer_sums(days: ir.Table, *, all_paid: bool) -> ir.Table:
         paid = days.amount > 0
         sums |= {"paid_total": days.amount.sum(where=paid).fill_null(0), "paid_count": paid.sum()}
     sums |= {name: days[name].sum().cast(float) for name in carried}
-    table = days.group_by("customer_id").agg(**sums)
-    return table.mutate(paid_total=table.total, paid_count=table.purchases) if all_paid else table
+    return days.group_by("customer_id").agg(**sums)
 
 
 def _carried(days: ir.Table, as_of: date, annual_discount_rate: float | None, log: Transactions) -> ir.Table:
@@ -302,8 +334,10 @@ def _carried(days: ir.Table, as_of: date, annual_discount_rate: float | None, lo
     return days.mutate(spend_carried=(days.amount.cast(float) * growth).cast(money), orders_carried=growth.cast(orders))
 
 
-def _in_units(sums: ir.Table, as_of: date, days_per_unit: float) -> ir.Table:
+def _in_units(sums: ir.Table, as_of: date, days_per_unit: float, *, all_paid: bool) -> ir.Table:
     """Turn sums into the columns of a `CustomerSummary`."""
+    if all_paid:
+        sums = sums.mutate(paid_total=sums.total, paid_count=sums.purchases)
     # The first order starts the clock and is not a repeat purchase (Fader, Hardie & Lee 2005): its amount is taken off,
     # which spares the engine a second pass over the days.
     first_paid = sums.first_amount > 0

@@ -324,10 +324,14 @@ def keep_in_files(parts: Iterable[ir.Table], engine: EngineSettings) -> ir.Table
     return kept
 
 
+@ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]
+def _digest(value: str) -> dt.uint64:  # type: ignore[empty-body]
+    """DuckDB's own, without the sign that ibis gives it by way of a text of bits."""
+
+
 def slice_of(table: ir.Table, column: str, number: int, of: int) -> ir.Table:
     """Return the rows whose `column` falls into one of `of` slices of like size, in the embedded DuckDB."""
-    # Digests may be negative, and so may what remains of them: shifted, every one falls into some slice.
-    return table.filter((table[column].hash() % of + of) % of == number)
+    return table.filter(_digest(table[column]) % of == number)
 
 
 def _until_forgotten(table: ir.Table, drop: Callable[[str], Any], name: str) -> ir.Table:

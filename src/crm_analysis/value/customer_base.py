@@ -7,6 +7,7 @@ rest on histories folded on a grid, and the customers are valued batch by batch.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ class BaseValues:
     assumptions : Assumptions
     grid : {"day", "week", "month"}
         What the histories were rounded to for the fit; values are those of the exact days in any case.
-    by_batches : bool
-        Whether customers are valued batch by batch, because their distinct histories are too many to be joined back.
+    joined_back : Histories or None
+        The exact histories, valued once each and joined back to their customers; None where they are too many.
     """
 
     fits: Fits
@@ -69,7 +70,12 @@ class BaseValues:
     histories: Histories
     assumptions: Assumptions
     grid: Grid
-    by_batches: bool
+    joined_back: Histories | None
+
+    @property
+    def by_batches(self) -> bool:
+        """Whether customers are valued batch by batch, because their histories are too many to be joined back."""
+        return self.joined_back is None
 
     @property
     def number_of_customers(self) -> int:
@@ -95,7 +101,7 @@ class BaseValues:
         )
         return f"{rows}; {how}"
 
-    @property
+    @cached_property
     def table(self) -> ir.Table:
         """One row a customer: customer_id, frequency, recency, T, monetary_value and the columns of `CustomerValues`.
 
@@ -104,10 +110,10 @@ class BaseValues:
         SettingsError
             When customers are valued batch by batch: then there is no such table before it is written.
         """
-        if self.by_batches:
+        if self.joined_back is None:
             raise SettingsError("the customers are valued batch by batch; write the values, then read them.")
         known = self.customers.table
-        predicted = engines.join_small(known, _predictions(self.fits.purchases, self.histories, self.assumptions))
+        predicted = engines.join_small(known, _predictions(self.fits.purchases, self.joined_back, self.assumptions))
         joined = known.inner_join(predicted, list(HISTORY))
         valued = joined.mutate(expected_spend=_expected_spend(self.fits.spend.params, joined))
         valued = valued.mutate(residual_value=residual_value(valued, self.assumptions))
@@ -122,7 +128,7 @@ class BaseValues:
             # Spark sends what it needs to its workers; a table of an engine cannot go there, and is not needed.
             nothing: Any = None
             bare = replace(
-                self, histories=nothing, customers=replace(self.customers, table=nothing, transactions=nothing)
+                self, histories=nothing, customers=replace(self.customers, sums=nothing, transactions=nothing)
             )
             engines.write_mapped(self.customers.table, bare._valued, Path(path), rows=_BATCH, folder=folder)
         else:
@@ -206,13 +212,18 @@ def value_customer_base(
     taken = assume(
         time_unit, base.as_of, horizon=horizon, annual_discount_rate=annual_discount_rate, margin=margin, costs=costs
     )
-    exact = base.count_histories() <= largest_here
-    fitted_on: Grid = grid if exact or grid != "day" else "week"
-    histories = base.histories(fitted_on)
+    exact = base.fold()
+    by_batches = len(exact) > largest_here
+    fitted_on: Grid = "week" if by_batches and grid == "day" else grid
+    folded = exact if fitted_on == "day" else base.fold(fitted_on)
+    if len(folded) > largest_here:
+        folded = base.fold("month")
+    histories = folded.bring()
     purchases = _purchase_fit(model, histories)
     spending = base.spending(largest_here // 5)
     spend = fit_gamma_gamma(spending.customers, weights=spending.counts)
-    return BaseValues(Fits(purchases, spend), base, histories, taken, fitted_on, by_batches=not exact)
+    joined_back = None if by_batches else histories if folded is exact else exact.bring()
+    return BaseValues(Fits(purchases, spend), base, histories, taken, folded.grid, joined_back)
 
 
 def _purchase_fit(model: str | PurchaseFit, histories: Histories) -> PurchaseFit:
