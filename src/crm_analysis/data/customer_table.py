@@ -62,7 +62,7 @@ class Histories:
 
 @dataclass(frozen=True, eq=False)
 class FoldedHistories:
-    """The same, kept in the engine of the customers: counted before they are brought over. Made by `CustomerTable.fold`.
+    """The same, kept in the engine: counted before they are brought over. Made by `CustomerTable.fold`.
 
     Attributes
     ----------
