@@ -80,6 +80,37 @@ def test_a_horizon_has_one_form_however_it_is_spelt(tmp_path):
     assert load_settings(write(tmp_path, '[money]\nhorizon = "24month"')).money.horizon == "24 months"
 
 
+def test_a_file_that_builds_on_another_says_only_what_differs(tmp_path):
+    (tmp_path / "crm.toml").write_text(
+        '[company]\nname = "Tea"\ncurrency = "CNY"\n'
+        '[sources.transactions]\npath = "log.csv"\nonly = { brand = "Green" }\n'
+    )
+    (tmp_path / "parts").mkdir()
+    file = tmp_path / "parts" / "north.toml"
+    file.write_text('base = "../crm.toml"\n[company]\nname = "North"\n[sources.transactions.only]\nregion = "N"\n')
+    settings = load_settings(file)
+    assert (settings.company.name, settings.company.currency) == ("North", "CNY")
+    assert settings.sources.transactions.only == {"brand": "Green", "region": "N"}
+    assert settings.path("log.csv") == tmp_path / "log.csv"
+    assert settings.root / settings.file == file
+
+
+@pytest.mark.parametrize("base", ['"crm.toml"', '"other.toml"', "3"])
+def test_a_base_is_another_file_that_does_not_lead_back(tmp_path, base):
+    (tmp_path / "crm.toml").write_text(f"base = {base}\n")
+    (tmp_path / "other.toml").write_text('base = "crm.toml"\n')
+    with pytest.raises(SettingsError, match="base must name another settings file"):
+        load_settings(tmp_path / "crm.toml")
+
+
+def test_the_memory_of_books_side_by_side_is_an_amount(tmp_path):
+    (tmp_path / "crm.toml").write_text('[report]\nmemory = "1.5 GB"\n')
+    assert load_settings(tmp_path / "crm.toml").report.memory_bytes == 1.5e9
+    (tmp_path / "crm.toml").write_text('[report]\nmemory = "much"\n')
+    with pytest.raises(SettingsError, match=r"report\.memory"):
+        load_settings(tmp_path / "crm.toml")
+
+
 def test_settings_cannot_be_changed(tmp_path):
     settings = load_settings(write(tmp_path, ""))
     with pytest.raises(ValueError, match="frozen"):

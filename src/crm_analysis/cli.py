@@ -1,14 +1,16 @@
 """The command line: arguments, progress and exit codes around the package, and no logic of its own.
 
-Exit codes: 0 done, 1 run failed, 2 wrong usage or settings, 3 data refused. The last line on standard output is the
+Exit codes: 0 done, 1 run failed, 2 wrong usage or settings, 3 data refused; of a run of many books, the first of 1, 3
+and 2 that any of them ended with. The last line on standard output is the
 path of what was made; progress and messages go to standard error.
 """
 
 import ast
 import contextlib
+import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +20,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crm_analysis.errors import CrmAnalysisError, SettingsError
+from crm_analysis.errors import BookError, CrmAnalysisError, SettingsError
+from crm_analysis.progress import Progress
+from crm_analysis.progress_line import ProgressLine
 from crm_analysis.settings import Settings, load_settings
 
 app = typer.Typer(
@@ -30,6 +34,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# What typer makes of Ctrl-C.
+_INTERRUPTED = 130
 
 SettingsFile = Annotated[Path, typer.Option("--settings", help="The settings file of the company.")]
 Period = Annotated[str, typer.Option(help="Month of the book, YYYY-MM.")]
@@ -38,7 +44,13 @@ Period = Annotated[str, typer.Option(help="Month of the book, YYYY-MM.")]
 @app.command()
 def report(
     period: Period,
-    settings: SettingsFile = Path("crm.toml"),
+    settings: Annotated[
+        list[Path] | None,
+        typer.Option("--settings", help="The settings file of the company, crm.toml; repeat it for several companies."),
+    ] = None,
+    by: Annotated[
+        str, typer.Option(help="Column of the purchase log, such as region: a book for each value in it.")
+    ] = "",
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE for a parameter of the notebooks.")
     ] = None,
@@ -46,16 +58,49 @@ def report(
         bool, typer.Option("--force", help="Replace a book made of other inputs, or build a month that is not over.")
     ] = False,
 ) -> None:
-    """Build and publish the book of one month."""
+    """Build and publish the book of one month; with --by, or several companies, one for each, side by side."""
+    companies = [load_settings(file) for file in dict.fromkeys(settings or [Path("crm.toml")])]
+    given = dict(_read_parameter(text) for text in parameter or [])
+    if by or len(companies) > 1:
+        raise typer.Exit(_report_many(period, companies, by, given, force=force))
     from crm_analysis.report.book import build_book
 
-    found = load_settings(settings)
-    given = dict(_read_parameter(text) for text in parameter or [])
     with _progress() as tell:
-        book = build_book(period, settings=found, parameters=given, force=force, progress=tell)
+        book = build_book(period, settings=companies[0], parameters=given, force=force, progress=tell)
     if book.already_published:
         _say(f"{period} is already published from the same inputs; nothing was run.")
     _made(book.first_page)
+
+
+def _report_many(period: str, companies: list[Settings], by: str, parameters: dict[str, object], *, force: bool) -> int:
+    """Build the books of several parts or companies, and tell one by one how it went; return the exit code."""
+    from crm_analysis.report.many_books import build_many_books
+
+    try:
+        with _progress() as tell:
+            made = build_many_books(
+                period, companies=companies, by=by, parameters=parameters, force=force, progress=tell
+            )
+    except KeyboardInterrupt:
+        raise BookError("Interrupted; books that were finished before are published, nothing else is.") from None
+    table = Table(title=f"Books of {period}" + (f" by {by}" if by else ""), title_justify="left")
+    table.add_column("part" if by else "company", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    table.add_column("headline, or what went wrong", overflow="fold")
+    for outcome in made.outcomes:
+        name = outcome.title or outcome.company
+        shown = name if len(companies) == 1 or not by else f"{outcome.company}: {name}"
+        table.add_row(escape(shown), outcome.status, escape(outcome.first_line))
+    errors.print(table)
+    for sentence in made.sentences:
+        _say(sentence)
+    failed = [outcome for outcome in made.outcomes if outcome.exit_code]
+    if failed:
+        _say(f"{len(failed)} of {len(made.outcomes)} failed; their last good books stand. To see one in full:")
+        _say(f"  crm-analysis report --period {period} --settings {shlex.quote(str(failed[0].settings_file))}")
+    for index in made.indexes:
+        _made(index)
+    return made.exit_code
 
 
 @app.command()
@@ -128,20 +173,20 @@ def sample(
 @app.command()
 def status(settings: SettingsFile = Path("crm.toml")) -> None:
     """List the published books."""
+    from crm_analysis.report.parts import published_parts
     from crm_analysis.report.publish import published_books
 
     found = load_settings(settings)
     reports = found.path(found.report.reports)
-    books = published_books(reports)
+    books = [("", book) for book in published_books(reports)]
+    parts = [(str(book.manifest["company"]), book) for book in published_parts(reports)]
     table = Table(title="Published books", title_justify="left")
-    for name in ("period", "built", "status", "headline"):
+    for name in ("period", *(["part"] if parts else []), "built", "status", "headline"):
         table.add_column(name)
-    for book in books:
-        told = book.manifest
-        table.add_row(
-            book.period, *(escape(str(told.get(key, ""))) for key in ("finished", "status_words", "headline"))
-        )
-    errors.print(table if books else "No book is published yet.")
+    for part, book in books + parts:
+        told = [str(book.manifest.get(key, "")) for key in ("finished", "status_words", "headline")]
+        table.add_row(book.period, *(escape(text) for text in ([part] if parts else []) + told))
+    errors.print(table if books or parts else "No book is published yet.")
     _made(reports)
 
 
@@ -149,15 +194,14 @@ def main() -> None:
     """Run the command line; every failure ends with the exit code that belongs to it."""
     try:
         code = app(standalone_mode=False)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except CrmAnalysisError as error:
         for line in (str(error), *getattr(error, "__notes__", [])):
             errors.print(line, markup=False)
         sys.exit(error.exit_code)
-    except typer.Abort:
-        errors.print("Interrupted; nothing was published.")
-        sys.exit(1)
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         errors.print("Interrupted; nothing was published.")
         sys.exit(1)
     except Exception as error:
@@ -170,13 +214,13 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Show what is being done: a spinner on a terminal, plain lines elsewhere."""
+def _progress() -> Iterator[Progress]:
+    """Show what is being done: one line that changes on a terminal, plain lines elsewhere."""
     if not errors.is_terminal:
         yield _say
         return
-    with errors.status("Starting") as spinner:
-        yield lambda words: spinner.update(escape(words))
+    with ProgressLine(errors) as line:
+        yield line
 
 
 def _say(words: str) -> None:

@@ -3,6 +3,7 @@
 Every rate says its unit in its name, every unknown key is refused, every problem is reported at once.
 """
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -106,13 +107,17 @@ class DoorRules(_Part):
 
 
 class TransactionSource(_Part):
-    """Where the purchase log is: a file below the project, or a table an ibis URL can name; one of the two."""
+    """Where the purchase log is: a file below the project, or a table an ibis URL can name; one of the two.
+
+    `only` keeps the rows with one value in a column as delivered: {"region": "North"}; "" for the rows without one.
+    """
 
     path: str | None = None
     connection: str | None = None
     table: str | None = None
     columns: TransactionColumns = TransactionColumns()
     rules: DoorRules = DoorRules()
+    only: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -163,6 +168,11 @@ def _readable_memory(text: str) -> str:
     return text.replace(" ", "")
 
 
+def _bytes(text: str) -> float:
+    number, unit = re.fullmatch(r"([\d.]+)([A-Za-z]+)", text).groups()  # type: ignore[union-attr]  # checked
+    return float(number) * _BYTES[unit]
+
+
 class EngineSettings(_Part):
     """The embedded DuckDB, and what is copied into it.
 
@@ -187,20 +197,30 @@ class EngineSettings(_Part):
     @property
     def memory_bytes(self) -> float:
         """The memory it may take, in bytes; infinite where no limit is set."""
-        if self.memory is None:
-            return float("inf")
-        number, unit = re.fullmatch(r"([\d.]+)([A-Za-z]+)", self.memory).groups()  # type: ignore[union-attr]  # checked
-        return float(number) * _BYTES[unit]
+        return float("inf") if self.memory is None else _bytes(self.memory)
 
 
 class ReportSettings(_Part):
-    """Where books go and what they show."""
+    """Where books go and what they show.
+
+    Attributes
+    ----------
+    memory : str or None
+        How much memory books that are built at the same time may take together, such as "6 GB"; None: a share of what
+        is free.
+    """
 
     reports: str = "reports"
     processed: str = "data/processed"
     notebooks: str = "notebooks"
     pseudonymise: bool = True
     targets: dict[str, float] = Field(default_factory=dict)
+    memory: Annotated[str, AfterValidator(_readable_memory)] | None = None
+
+    @property
+    def memory_bytes(self) -> float | None:
+        """The memory they may take together, in bytes; None where no limit is set."""
+        return None if self.memory is None else _bytes(self.memory)
 
 
 class Settings(_Part):
@@ -226,7 +246,8 @@ def load_settings(path: str | Path = "crm.toml") -> Settings:
     Parameters
     ----------
     path : str or Path
-        The settings file.
+        The settings file. One that names another as `base` holds only what differs from it, key by key; relative paths
+        start at the folder of the base.
 
     Raises
     ------
@@ -234,19 +255,41 @@ def load_settings(path: str | Path = "crm.toml") -> Settings:
         When the file is missing, is not TOML, or breaks rules; every broken rule is named with its key.
     """
     path = Path(path)
+    content, root = _content(path, ())
+    unknown = sorted({"root", "file"} & set(content))
+    if unknown:
+        raise SettingsError(f"{path}: unknown key {unknown[0]!r}.")
+    try:
+        return Settings(root=root, file=os.path.relpath(path.resolve(), root), **content)
+    except ValidationError as error:
+        raise SettingsError(_all_problems(path, error)) from None
+
+
+def _content(path: Path, builds_on_this: tuple[Path, ...]) -> tuple[dict[str, Any], Path]:
+    """Return what a settings file and its bases say, and the folder that relative paths start at."""
     try:
         content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path} is not there. Run from the project's folder, or give --settings.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
-    unknown = sorted({"root", "file"} & set(content))
-    if unknown:
-        raise SettingsError(f"{path}: unknown key {unknown[0]!r}.")
-    try:
-        return Settings(root=path.resolve().parent, file=path.name, **content)
-    except ValidationError as error:
-        raise SettingsError(_all_problems(path, error)) from None
+    found = path.resolve()
+    base = content.pop("base", None)
+    if base is None:
+        return content, found.parent
+    if not isinstance(base, str) or found in builds_on_this:
+        raise SettingsError(f"{path}: base must name another settings file, which does not build on this one.")
+    below, root = _content(found.parent / base, (*builds_on_this, found))
+    return _merged(below, content), root
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return `below` with what `above` says in its place, table by table."""
+    merged = below | above
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            merged[key] = _merged(below[key], above[key])
+    return merged
 
 
 def _all_problems(path: Path, error: ValidationError) -> str:

@@ -138,6 +138,23 @@ def nothing_was_charged() -> Log:
 
 
 @accepted
+def baskets_of_several_items() -> Log:
+    # Items whose order differs from engine to engine; an order over two days, days without an order, a gift.
+    columns = {
+        "customer_id": TEXT, "order_date": DAY, "amount": MONEY, "order_id": TEXT, "product": TEXT, "category": TEXT,
+    }  # fmt: skip
+    rows = [
+        ("a", june(1), money("10"), "o1", "a", "x"), ("a", june(1), money("0"), "o1", "B", "X"),
+        ("a", june(2), money("4"), "o1", "é", "x"), ("a", june(2), money("4"), "o1", "b", None),
+        ("a", june(2), money("1"), None, "a", "x"), ("a", june(2), money("2"), None, "B", "y"),
+        ("b", june(2), money("3"), "o1", "B", "y"), ("b", june(2), money("3"), "o1", "b", "y"),
+        ("b", june(2), money("3"), "o1", "b", "y"), ("b", june(3), money("3"), None, None, None),
+        ("c", june(3), money("3"), "1998-06-03", "b", "ß"), ("c", june(3), money("3"), None, "a", "ss"),
+    ]  # fmt: skip
+    return Log(table(columns, rows))
+
+
+@accepted
 def many_equal_lines() -> Log:
     # Nothing but the row tells these apart; each engine may number them as it likes, and the sums must not care.
     return Log(_purchases([("a", june(1), "5")] * 40 + [("a", june(2), "-5")] * 17 + [("b", june(2), "-5")] * 3))
@@ -238,8 +255,8 @@ def ids_with_a_point_and_zero() -> Log:
 
 @accepted
 def ids_as_floats() -> Log:
-    # To 2^53, where every whole number still has a float of its own.
-    ids = [17850.0, None, 1.0, 123456789012.0, 2.0**53, 1e15, -4.0, float("nan"), 17850.0]
+    # To 2^53 every whole number has a float of its own; to 2^63 a float has 64 bits to go into.
+    ids = [17850.0, None, 1.0, 123456789012.0, 2.0**53, 1e15, -4.0, float("nan"), 17850.0, 2.0**60, -(2.0**62), 0.5]
     return Log(_purchases([(name, june(number + 1), "2.5") for number, name in enumerate(ids)], FLOAT))
 
 
@@ -308,6 +325,7 @@ def days_as_text() -> Log:
     written = [
         "1998-06-30", "1998/06/30", "1998-6-3", " 1998-06-30 ", "1998-06-30 23:59:59", "1998-06-30T23:59:59.999999",
         "1998-06-30 23:59", "2000-02-29", "1996-02-29", "1900-01-01", "2199-12-31", "1998-12-31T00:00:00",
+        "1998/06-30", "1998-6-3 9:05", "1998-06-30T12:00:00.123456789",
     ]  # fmt: skip
     return _moments(written, TEXT, timezone="America/New_York")
 
@@ -317,6 +335,8 @@ def moments_as_text() -> Log:
     written = [
         "1998-06-30T15:59:59Z", "1998-06-30T16:00:00Z", "1998-06-30 23:59:59+08:00", "1998-07-01 00:00:00+08",
         "1998-06-30T23:59:59.500+0800", "1998-06-30T12:00:00-05:30", "1998-06-30T22:00:00-03:00", "1998-06-30",
+        "1998-06-30T16:30Z", "1998-6-3 1:02 +02:00", "1998-06-30T23:30-0030", "2200-12-31 23:30+09",
+        "1900-01-01 00:30+08",
     ]  # fmt: skip
     return _moments(written, TEXT, timezone="Asia/Shanghai")
 
@@ -326,6 +346,24 @@ def days_in_a_pattern() -> Log:
     # Read the other way round, the first three would be days as well.
     written = ["03/04/1998", "12/11/1998", "01/02/2000", "29/02/2000", "31/12/1998", "30/06/1998"]
     return _moments(written, TEXT, rules={"date_format": "%d/%m/%Y"})
+
+
+@accepted
+def months_by_name_and_years_of_two_digits() -> Log:
+    written = ["30 Jun 98", "1 jan 68", "1 JAN 69", "29 Feb 00", "31  Dec 99"]
+    return _moments(written, TEXT, rules={"date_format": "%d %b %y"})
+
+
+@accepted
+def moments_of_half_days_in_a_pattern() -> Log:
+    written = ["06/30/1998 12:00 AM", "06/30/1998 12:59 pm", "06/30/1998 1:05 PM"]
+    return _moments(written, TEXT, rules={"date_format": "%m/%d/%Y %I:%M %p"})
+
+
+@accepted
+def moments_with_a_zone_in_a_pattern() -> Log:
+    written = ["1998-06-30T23:59:59+0200", "1998-06-30T23:59:59-02:30", "1998-06-30T23:59:59+02"]
+    return _moments(written, TEXT, timezone="Asia/Kolkata", rules={"date_format": "%Y-%m-%dT%H:%M:%S%z"})
 
 
 @accepted
@@ -421,6 +459,7 @@ def days_that_no_calendar_has() -> Log:
     written = [
         "1998-02-30", "1998-02-29", "1900-02-29", "1998-04-31", "1998-13-01", "1998-00-10", "1998-06-00", "1899-12-31",
         "2201-01-01", "1998-06-31T10:00:00Z", "1998-06-30 24:00:01", "1998-06-30 10:61", "1998-06-30",
+        "1998-06-30 24:00:00", "0000-01-01", "0001-01-01", "1998-06-30 23:59:60", "9999-12-31T23:59:59-10",
     ]  # fmt: skip
     return _moments(written, TEXT, broken=("order_date",))
 
@@ -429,7 +468,8 @@ def days_that_no_calendar_has() -> Log:
 def text_that_is_no_day() -> Log:
     # PostgreSQL would know some of these.
     written = [
-        "30/06/1998", "June 30", "infinity", "now", "today", "epoch", "19980630", "1998-06", "0", "1998-06-30x", "-",
+        "30/06/1998", "1998-06-30Z", "1998-06-30 +08", "1998-06-30 12:00+8", "1998-06-30t12:00", "June 30",
+        "infinity", "now", "today", "epoch", "19980630", "1998-06", "0", "1998-06-30x", "-",
         "1998-06-30",
     ]  # fmt: skip
     return _moments(written, TEXT, broken=("order_date",))
@@ -439,6 +479,12 @@ def text_that_is_no_day() -> Log:
 def days_that_miss_their_pattern() -> Log:
     written = ["30/02/1998", "1998-06-30", "31/04/1998", "06/30/1998", "30/06/98x", "30/06/1998"]
     return _moments(written, TEXT, rules={"date_format": "%d/%m/%Y"}, broken=("order_date",))
+
+
+@refused
+def hours_that_no_clock_has_in_a_pattern() -> Log:
+    written = ["06/30/1998 13:00 PM", "06/30/1998 0:30 AM", "06/30/1998 1:60 AM", "06/30/1998 1:05 PM"]
+    return _moments(written, TEXT, rules={"date_format": "%m/%d/%Y %I:%M %p"}, broken=("order_date",))
 
 
 @refused

@@ -9,6 +9,8 @@ import pandas as pd
 
 from crm_analysis.data import engines
 from crm_analysis.data.activity import base_by_date, daily_purchases, monthly_activity
+from crm_analysis.data.baskets import Baskets, basket_counts
+from crm_analysis.data.cohorts import cohort_counts
 from crm_analysis.data.customer_table import customer_table
 from crm_analysis.data.order_clock import is_open_shop, order_clock, with_gaps
 from crm_analysis.data.sources import Transactions, read_transactions
@@ -62,6 +64,11 @@ QUESTIONS: dict[str, Question] = {
         log, summarize_customers(log, as_of=day), order_clock(log, as_of=day)
     ).frame["sum_log_gap"],
     "open shop": lambda log, day: is_open_shop(log, as_of=day),
+    "cohorts by the month": lambda log, day: cohort_counts(log, as_of=day),
+    "cohorts by the year": lambda log, day: cohort_counts(log, as_of=day, by="year"),
+    "items in baskets": lambda log, day: baskets(log, day).items,
+    "pairs in baskets": lambda log, day: baskets(log, day).pairs,
+    "baskets": lambda log, day: repr(basket_counts(log, as_of=day, of="category", min_baskets=1)),
     "known share": lambda log, day: known_share(log, as_of=day, months=1),
 }
 
@@ -78,6 +85,10 @@ def answer(question: str, log: Transactions) -> Any:
         return QUESTIONS[question](log, log.last_date or date(1998, 6, 30))
     except DataError as error:
         return str(error)
+
+
+def baskets(log: Transactions, day: date) -> Baskets:
+    return basket_counts(log, as_of=day, min_baskets=1)
 
 
 def counted(histories: Any) -> pd.DataFrame:

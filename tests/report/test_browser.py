@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from crm_analysis.report.contents import CHAPTERS
+from crm_analysis.report.page import IndexContext, IndexEntry, IndexGroup, render_index
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = [chapter.page for chapter in CHAPTERS]
@@ -49,6 +50,22 @@ def test_the_index_of_periods_is_silent_and_leads_to_the_book(browser, book, pro
     assert (said, asked) == ([], [])
     page.get_by_role("link", name="June 2024").click()
     assert page.get_by_role("heading", level=1).inner_text() == book.manifest["headline"]
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 400, 360])
+def test_an_index_of_parts_is_silent_and_fits_whatever_they_are_called(browser, tmp_path, width):
+    entries = (
+        IndexEntry("华东", "part-1/2024-06/index.html", "Customer equity is €4.3k", "Published", "Built 2 July 2024"),
+        IndexEntry("x" * 300, "", "", "Not published", "The data was refused"),
+    )
+    groups = (IndexGroup("June 2024", "Together the parts have all rows.", entries),)
+    more = (("../index.html", "All periods"),)
+    file = tmp_path / "index.html"
+    file.write_text(render_index(IndexContext("Shop by region", "d", "Shop", "Report", "en", groups, more)), "utf-8")
+    page, said, asked = look(browser, file, width)
+    assert (said, asked) == ([], [])
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from crm_analysis.errors import BookError
 from crm_analysis.report.figures.purchase_tracking import purchase_tracking
 from crm_analysis.report.figures.value_by_tenth import value_by_tenth
-from crm_analysis.report.page import IndexContext, IndexEntry, PageContext, render_index, render_page
+from crm_analysis.report.page import IndexContext, IndexEntry, IndexGroup, PageContext, render_index, render_page
 from crm_analysis.report.pieces import (
     FRAGMENT,
     Alert,
@@ -369,7 +369,8 @@ def whole_page(layout: str = "chapter") -> str:
 
 def index_page() -> str:
     entries = (IndexEntry("June 1998", "1998-06/overview.html", EVIL, "Published", "2 July 1998"),) * 2
-    return render_index(IndexContext("All periods", "d", "Brand", "Report", "en", entries))
+    groups = (IndexGroup("", "", entries), IndexGroup(EVIL, EVIL, (IndexEntry(EVIL, "", "", "Not published", EVIL),)))
+    return render_index(IndexContext("All periods", "d", "Brand", "Report", "en", groups, (("../index.html", EVIL),)))
 
 
 PAGES = {"chapter": whole_page, "overview": lambda: whole_page("overview"), "index": index_page}

@@ -145,6 +145,33 @@ def test_a_second_run_is_refused_and_a_killed_one_leaves_the_last_book(published
     assert json.loads((previous / "manifest.json").read_text())["parameters"] == {}
 
 
+def test_an_interrupted_run_stops_its_kernel_and_says_that_nothing_was_published(published):
+    before = standing(published)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would have it ignored
+    run = subprocess.Popen(
+        [*command(published), "-p", "top_customers=6"],
+        cwd=published.root, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert run.stderr is not None
+    for line in run.stderr:
+        if "Chapter 1" in line:
+            break
+    kernels: list[int] = []
+    while not kernels and run.poll() is None:
+        time.sleep(0.2)
+        tasks = Path(f"/proc/{run.pid}/task").glob("*/children")
+        kernels = [int(pid) for task in tasks for pid in task.read_text().split()]
+    os.killpg(run.pid, signal.SIGINT)
+    told, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "Interrupted; nothing was published." in said
+    assert told == ""
+    assert kernels
+    assert not any(Path(f"/proc/{pid}").exists() for pid in kernels)
+    assert standing(published) == before
+    assert unfinished(published) == []
+
+
 # --- two at once ------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ibis.backends import BaseBackend
+
 from crm_analysis.data import engines
+from crm_analysis.data.loading import load_raw
+from crm_analysis.data.log_parts import LogPart, count_parts, only_rows
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.errors import SettingsError
 from crm_analysis.settings import Settings
@@ -32,16 +36,7 @@ def open_transactions(
         When the settings name no source.
     """
     source = settings.sources.transactions
-    where: Any
-    connection = None
-    if transactions is not None:
-        where = transactions
-    elif source.connection is not None:
-        where, connection = source.table or "transactions", engines.connect(source.connection)
-    elif source.path is not None:
-        where = settings.path(source.path)
-    else:
-        raise SettingsError("crm.toml: give sources.transactions a path, or a connection and a table.")
+    where, connection = _place(settings) if transactions is None else (transactions, None)
     return read_transactions(
         where,
         columns=source.columns,
@@ -51,4 +46,34 @@ def open_transactions(
         currency=settings.company.currency,
         timezone=settings.company.timezone,
         engine=settings.engine,
+        only=source.only,
     )
+
+
+def parts_of_log(settings: Settings, column: str) -> list[LogPart]:
+    """Return the parts of the company's log by a column as delivered, most rows first; by "" it is one part.
+
+    Nothing is checked here: a part that breaks a rule is refused when it is read, the others are not.
+
+    Raises
+    ------
+    DataError
+        When the source cannot be reached or read.
+    SettingsError
+        When there is no such column, or when it has too many values.
+    """
+    source = settings.sources.transactions
+    where, connection = _place(settings)
+    raw = load_raw(where, connection, settings.engine)
+    with engines.told_plainly(raw.source):
+        raw = only_rows(raw, source.only, settings.engine)
+        return count_parts(raw, column, source, settings.company.currency, settings.company.timezone)
+
+
+def _place(settings: Settings) -> tuple[Any, BaseBackend | None]:
+    source = settings.sources.transactions
+    if source.connection is not None:
+        return source.table or "transactions", engines.connect(source.connection)
+    if source.path is not None:
+        return settings.path(source.path), None
+    raise SettingsError("crm.toml: give sources.transactions a path, or a connection and a table.")

@@ -86,12 +86,10 @@ class FoldedHistories:
 
     def bring(self) -> Histories:
         """Bring the histories over, sorted."""
-        columns = engines.fetch(self.table)
+        columns = engines.fetch(self.table.order_by("frequency", "T_days", "silent_days"))
         x, T_days, silent, count = (
             columns[name].to_numpy().astype(np.int64) for name in ("frequency", "T_days", "silent_days", "customers")
         )
-        order = np.lexsort((silent, T_days, x))
-        x, T_days, silent, count = x[order], T_days[order], silent[order], count[order]
         per_unit, last = DAYS_PER_UNIT[self.time_unit], np.datetime64(self.as_of, "us")
         frame = pd.DataFrame(
             {
@@ -123,6 +121,8 @@ class CustomerTable:
         The rate behind spend_carried and orders_carried, where these columns are present.
     transactions : Transactions
         The log behind it.
+    carries_orders : bool
+        Whether orders_carried is present where spend_carried is.
     """
 
     sums: ir.Table
@@ -130,6 +130,7 @@ class CustomerTable:
     as_of: date
     annual_discount_rate: float | None
     transactions: Transactions
+    carries_orders: bool = True
 
     @cached_property
     def table(self) -> ir.Table:
@@ -149,6 +150,7 @@ class CustomerTable:
                 self.as_of,
                 self.annual_discount_rate,
                 self.transactions,
+                carries_orders=self.carries_orders,
             )
             for number in range(number_of_slices)
         )
@@ -238,6 +240,7 @@ def customer_table(
     as_of: Day,
     time_unit: TimeUnit = "week",
     annual_discount_rate: float | None = None,
+    carries_orders: bool = True,
 ) -> CustomerTable:
     """Summarise each customer's purchases up to a date, without bringing the customers over.
 
@@ -247,6 +250,8 @@ def customer_table(
         The purchase log.
     as_of, time_unit, annual_discount_rate
         As for `summarize_customers`, whose columns the table has.
+    carries_orders : bool
+        Whether orders_carried is wanted too, with a rate: only costs of an order need it.
 
     Returns
     -------
@@ -263,13 +268,18 @@ def customer_table(
     check_time_unit(time_unit)
     day = to_day(as_of, "as_of")
     seen = seen_by(transactions, day)
-    sums = _per_customer(seen.table, day, annual_discount_rate, seen)
-    return CustomerTable(sums, time_unit, day, annual_discount_rate, seen)
+    sums = _per_customer(seen.table, day, annual_discount_rate, seen, carries_orders=carries_orders)
+    return CustomerTable(sums, time_unit, day, annual_discount_rate, seen, carries_orders)
 
 
-def _per_customer(lines: ir.Table, as_of: date, annual_discount_rate: float | None, log: Transactions) -> ir.Table:
+def _per_customer(
+    lines: ir.Table, as_of: date, annual_discount_rate: float | None, log: Transactions, *, carries_orders: bool
+) -> ir.Table:
     """From used lines of a log to one row a customer."""
-    return customer_sums(_carried(_days_of(lines), as_of, annual_discount_rate, log), all_paid=log.log.all_paid)
+    days = _days_of(lines)
+    if annual_discount_rate is not None:
+        days = _carried(days, as_of, annual_discount_rate, log, orders=carries_orders)
+    return customer_sums(days, all_paid=log.log.all_paid)
 
 
 def slices(lines: int, engine: EngineSettings) -> int:
@@ -322,16 +332,17 @@ def customer_sums(days: ir.Table, *, all_paid: bool) -> ir.Table:
     return days.group_by("customer_id").agg(**sums)
 
 
-def _carried(days: ir.Table, as_of: date, annual_discount_rate: float | None, log: Transactions) -> ir.Table:
+def _carried(days: ir.Table, as_of: date, annual_discount_rate: float, log: Transactions, *, orders: bool) -> ir.Table:
     """Add what each purchase's amount, and the purchase itself, is worth when carried to the as-of date."""
-    if annual_discount_rate is None:
-        return days
     rate = annual_to_continuous(annual_discount_rate, "day")
-    growth = (days_between(days.order_date, ibis.literal(as_of)) * rate).exp()
+    # Days as floats: DuckDB reads the rate as a decimal, and whole numbers times decimals are wide decimals, slowly.
+    growth = (days_between(days.order_date, ibis.literal(as_of)).cast(float) * rate).exp()
     most = math.exp(min(rate * (as_of - (log.first_date or as_of)).days, 700))
     money = _NARROW if float(log.log.turnover) * most < _NARROW_LIMIT else _WIDE
-    orders = _NARROW_ORDERS if most < _NARROW_GROWTH else _WIDE
-    return days.mutate(spend_carried=(days.amount.cast(float) * growth).cast(money), orders_carried=growth.cast(orders))
+    carried = {"spend_carried": (days.amount.cast(float) * growth).cast(money)}
+    if orders:
+        carried["orders_carried"] = growth.cast(_NARROW_ORDERS if most < _NARROW_GROWTH else _WIDE)
+    return days.mutate(**carried)
 
 
 def _in_units(sums: ir.Table, as_of: date, days_per_unit: float, *, all_paid: bool) -> ir.Table:

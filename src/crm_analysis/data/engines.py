@@ -42,6 +42,9 @@ _MISSING_IN_SPARK = (
     "SCHEMA_NOT_FOUND",
     "REQUIRES_SINGLE_PART_NAMESPACE",
 )
+# A list of a column's values spares room where there are few, such as counts and days; looking for one among ids and
+# money, where there is none, costs half as much again as writing.
+_PARQUET = "FORMAT PARQUET, DICTIONARY_SIZE_LIMIT 2000"
 _LACKS, _REPORTS = "this engine lacks a function that is needed here", "the engine reports"
 # Packages whose exceptions come from an engine, by the first part of the module they are defined in.
 _OF_ENGINES = (
@@ -62,7 +65,11 @@ _OF_ENGINES = (
 
 def embedded(engine: EngineSettings) -> BaseBackend:
     """Return a DuckDB of its own, in this process, within the limits of the settings."""
-    limits: dict[str, Any] = {"temp_directory": str(_spill_folder(engine))}
+    folder = _spill_folder(engine)
+    # DuckDB makes its own folder but none above it, and fails in the middle of a query where there is none.
+    with contextlib.suppress(OSError):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    limits: dict[str, Any] = {"temp_directory": str(folder)}
     if engine.memory is not None:
         limits["memory_limit"] = engine.memory
     if engine.threads is not None:
@@ -318,7 +325,8 @@ def keep_in_files(parts: Iterable[ir.Table], engine: EngineSettings) -> ir.Table
     backend: Any = None
     for number, part in enumerate(parts):
         backend = part.get_backend()
-        write_parquet(part, folder / f"part-{number}.parquet", folder=False)
+        # Read again within the minute: packing would cost more than it spares.
+        write_parquet(part, folder / f"part-{number}.parquet", folder=False, packed=False)
     kept = backend.read_parquet(str(folder / "*.parquet"))
     weakref.finalize(kept.op(), _remove, folder)
     return kept
@@ -373,7 +381,7 @@ def _copy_into_postgres(backend: Any, content: pa.Table, name: str) -> ir.Table:
     return made
 
 
-def write_parquet(table: ir.Table, path: Path, *, folder: bool) -> None:
+def write_parquet(table: ir.Table, path: Path, *, folder: bool, packed: bool = True) -> None:
     """Write a table from its engine to Parquet, without bringing it to this process as a whole.
 
     Parameters
@@ -383,9 +391,11 @@ def write_parquet(table: ir.Table, path: Path, *, folder: bool) -> None:
         A file, or a folder of files when `folder`; complete or not there at all.
     folder : bool
         Several files, written side by side. Spark always writes a folder.
+    packed : bool
+        Whether the embedded DuckDB takes the time to make the file small.
     """
     with _unfinished(path) as unfinished:
-        _write(table, unfinished, folder=folder)
+        _write(table, unfinished, folder=folder, packed=packed)
 
 
 @contextlib.contextmanager
@@ -406,10 +416,10 @@ def _unfinished(path: Path) -> Iterator[Path]:
             _remove(unfinished)
 
 
-def _write(table: ir.Table, path: Path, *, folder: bool) -> None:
+def _write(table: ir.Table, path: Path, *, folder: bool, packed: bool) -> None:
     match _name(table):
         case "duckdb":
-            options = "FORMAT PARQUET, PER_THREAD_OUTPUT true" if folder else "FORMAT PARQUET"
+            options = _PARQUET + ", PER_THREAD_OUTPUT true" * folder + ", COMPRESSION uncompressed" * (not packed)
             backend = cast("Any", table.get_backend())
             backend._run_pre_execute_hooks(table)
             [[before]] = backend.raw_sql("SELECT current_setting('preserve_insertion_order')").fetchall()
@@ -574,6 +584,8 @@ def _of_engine(name: str, error: Exception) -> DataError:
         fix = "install crm_analysis in the workers' Python, and name that in PYSPARK_PYTHON before Spark starts."
     elif kind == "OutOfMemoryException":
         fix = "raise engine.memory in crm.toml, or give engine.spill_folder a disk with more room."
+    elif "Failed to create directory" in str(error):
+        fix = "check engine.spill_folder in crm.toml, and who may write there."
     elif "Privilege" in kind or "ReadOnly" in kind:
         fix = "let this user read the table and create temporary tables."
     elif "Connection" in kind or "Shutdown" in kind or kind == "OperationalError":

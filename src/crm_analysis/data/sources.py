@@ -22,6 +22,7 @@ from crm_analysis.data.casting import Check, Shortcut, mark_copies, type_columns
 from crm_analysis.data.contracts import TABLE_COLUMNS, TRANSACTION_CONTRACT, Day, to_day
 from crm_analysis.data.judging import CheckedLog, judge, used_lines
 from crm_analysis.data.loading import RawTable, load_raw, no_rows
+from crm_analysis.data.log_parts import only_rows
 from crm_analysis.data.reconciliation import count_oddities, reconcile
 from crm_analysis.data.refunds import md5
 from crm_analysis.errors import SettingsError, Violation, listing, refuse
@@ -129,6 +130,7 @@ def read_transactions(
     currency: str = "USD",
     timezone: str = "UTC",
     engine: EngineSettings | None = None,
+    only: Mapping[str, str] | None = None,
 ) -> Transactions:
     """Read, check and reconcile a purchase log.
 
@@ -151,6 +153,9 @@ def read_transactions(
         The company's time zone; times that carry a zone are converted to it and then cut to the day.
     engine : EngineSettings, optional
         Memory and threads of the embedded DuckDB, and up to how many rows a table is copied into it; default: theirs.
+    only : mapping, optional
+        Leave out, before anything is checked, every row that has another value in a column as delivered, such as
+        {"region": "North"}; "" for the rows that have none.
 
     Returns
     -------
@@ -182,6 +187,7 @@ def read_transactions(
     engine = engine or EngineSettings()
     raw = load_raw(source, connection, engine)
     with engines.told_plainly(raw.source):
+        raw = only_rows(raw, only, engine)
         return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone, engine), day)
 
 

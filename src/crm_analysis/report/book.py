@@ -1,10 +1,9 @@
 """The book of one month: run its chapters through papermill, make its pages, publish them in one step."""
 
 import json
-import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,11 +14,13 @@ import nbformat
 from crm_analysis.errors import BookError, DataError, SettingsError
 from crm_analysis.messages import _, day, language, month_of
 from crm_analysis.periods import Month
+from crm_analysis.progress import Progress, Step
 from crm_analysis.report.chapter import Memory
 from crm_analysis.report.contents import CHAPTERS, ChapterEntry, reading_order
 from crm_analysis.report.manifest import NOT_A_FILE, commit, input_hashes, provenance, settings_told, versions
 from crm_analysis.report.notebooks import check_parameters, run_notebook
-from crm_analysis.report.page import IndexContext, IndexEntry, PageContext, render_index, render_page
+from crm_analysis.report.page import IndexContext, IndexEntry, IndexGroup, PageContext, render_index, render_page
+from crm_analysis.report.parts import lists_of_parts
 from crm_analysis.report.publish import (
     MANIFEST,
     file_hash,
@@ -30,11 +31,10 @@ from crm_analysis.report.publish import (
     staging,
     swap_in,
     write_json,
+    write_whole,
 )
 from crm_analysis.report.render import Body, check_page, render_body
 from crm_analysis.settings import Settings, load_settings
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,16 @@ def build_book(
     _require_the_file(settings)
     given = dict(parameters or {})
     tell = progress or (lambda _words: None)
-    if month.last_day >= (today or date.today()) and not force:
-        raise SettingsError(f"{period} is not over yet; wait until it is, or give --force.")
+    require_a_past_month(period, force=force, today=today)
     check_parameters(settings, given)
     reports, processed = settings.path(settings.report.reports), settings.path(settings.report.processed)
     with language(settings.company.language), only_run(reports, period):
         inputs = input_hashes(settings, month, given)
-        last = _last_manifest(reports / period)
-        sound = last is not None and _is_whole(reports / period, processed / period, last)
-        if last and last["inputs"] == inputs and inputs["transactions"] != NOT_A_FILE and sound and not force:
+        last = _sound_manifest(settings, period)
+        if last and _are_the_same(last["inputs"], inputs) and not force:
             write_index(settings)
             return Book(reports / period, last, already_published=True)
-        if last and sound and not force:
+        if last and not force:
             if inputs["transactions"] == NOT_A_FILE:
                 raise SettingsError(
                     f"{period} is published already, and its source is a table, whose content cannot be compared. "
@@ -146,6 +144,22 @@ def build_book(
     return Book(reports / period, manifest)
 
 
+def require_a_past_month(period: str, *, force: bool, today: date | None = None) -> None:
+    """Refuse a month that is not over, unless it is forced."""
+    if Month.parse(period).last_day >= (today or date.today()) and not force:
+        raise SettingsError(f"{period} is not over yet; wait until it is, or give --force.")
+
+
+def standing_book(period: str, *, settings: Settings, parameters: Mapping[str, Any] | None = None) -> Book | None:
+    """Return the published book of a month, if it is whole and was made from the same inputs as one made now."""
+    last = _sound_manifest(settings, period)
+    if last is None or not _are_the_same(
+        last["inputs"], input_hashes(settings, Month.parse(period), dict(parameters or {}))
+    ):
+        return None
+    return Book(settings.path(settings.report.reports) / period, last, already_published=True)
+
+
 def write_index(settings: Settings) -> Path:
     """Write `index.html` of all periods, complete or not at all; return its path."""
     reports = settings.path(settings.report.reports)
@@ -168,13 +182,14 @@ def write_index(settings: Settings) -> Path:
                 brand=settings.company.name,
                 report_name=_("Customer-asset report"),
                 language=settings.company.language,
-                entries=entries,
+                groups=(IndexGroup("", "", entries),),
+                more=tuple(
+                    (f"{name}/index.html", _("By {column}", column=column)) for name, column in lists_of_parts(reports)
+                ),
             )
         )
         check_page("index.html", html)
-        unfinished = reports / f".index.html.{os.getpid()}"
-        unfinished.write_text(html, encoding="utf-8", newline="\n")
-        unfinished.replace(reports / "index.html")
+        write_whole(reports / "index.html", html)
     return reports / "index.html"
 
 
@@ -199,7 +214,7 @@ class _Run:
             words = _(
                 "Chapter {position} of {all}: {title}", position=position, all=len(CHAPTERS), title=_(chapter.title)
             )
-            self.tell(words)
+            self.tell(Step(words, position, len(CHAPTERS)))
             clock = time.perf_counter()
             bodies[chapter.key] = render_body(self._execute(chapter))
             timings[chapter.key] = round(time.perf_counter() - clock, 2)
@@ -300,6 +315,17 @@ def _require_the_file(settings: Settings) -> None:
         raise SettingsError(
             f"{settings.file} holds other settings than those given; load them again with load_settings."
         )
+
+
+def _sound_manifest(settings: Settings, period: str) -> dict[str, Any] | None:
+    """Return the manifest of the published book of a period, if the book and its tables are as they were made."""
+    reports, processed = settings.path(settings.report.reports), settings.path(settings.report.processed)
+    last = _last_manifest(reports / period)
+    return last if last and _is_whole(reports / period, processed / period, last) else None
+
+
+def _are_the_same(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    return before == now and now["transactions"] != NOT_A_FILE
 
 
 def _is_whole(book: Path, shelf: Path, manifest: Mapping[str, Any]) -> bool:

@@ -29,7 +29,7 @@ def settings_told(settings: Settings) -> dict[str, Any]:
         "root": True,
         "file": True,
         "sources": {"transactions": {"connection"}},
-        "report": {"reports", "processed", "notebooks"},
+        "report": {"reports", "processed", "notebooks", "memory"},
     }
     told = settings.model_dump(mode="json", exclude=hidden)
     for part, key in ((told["sources"]["transactions"], "path"), (told["forecast"], "purchase_fit")):

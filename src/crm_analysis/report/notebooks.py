@@ -100,7 +100,7 @@ def run_notebook(source: Path, output: Path, parameters: Mapping[str, Any]) -> n
 
     own = {name: value for name, value in parameters.items() if name in notebook_parameters(source)}
     try:
-        with _kernel_of_this_environment() as place:
+        with _kernel_of_this_environment() as place, _no_kernel_left() as manager:
             return papermill.execute_notebook(
                 source,
                 output,
@@ -108,6 +108,7 @@ def run_notebook(source: Path, output: Path, parameters: Mapping[str, Any]) -> n
                 kernel_name=_KERNEL,
                 progress_bar=False,
                 cwd=str(source.parent),
+                kernel_manager_class=manager,
                 extra_arguments=["--log-level=50"],  # a kernel's own remarks are no news for the scheduler's log
                 # Sockets that no other user of the machine can reach, instead of ports.
                 config=Config({"KernelManager": {"transport": "ipc", "ip": f"{place}/k"}}),
@@ -142,6 +143,31 @@ def _kernel_of_this_environment() -> Iterator[str]:
         finally:
             for name, value in before.items():
                 os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+
+
+@contextlib.contextmanager
+def _no_kernel_left() -> Iterator[type[Any]]:
+    """Give a kind of kernel manager whose kernels do not outlive the with block.
+
+    nbclient stops its kernel itself, except where an interrupt comes while the kernel is being started.
+    """
+    from jupyter_client.manager import AsyncKernelManager
+
+    managers: list[AsyncKernelManager] = []
+
+    class Remembered(AsyncKernelManager):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            managers.append(self)
+
+    try:
+        yield Remembered
+    finally:
+        for manager in managers:
+            process = getattr(manager.provisioner, "process", None)
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 def _read(file: Path) -> nbformat.NotebookNode:

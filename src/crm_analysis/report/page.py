@@ -52,9 +52,9 @@ class PageContext:
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One period in the list of all books; every field is text as the reader sees it."""
+    """One book in a list of books; every field is text as the reader sees it. Without `href` there is none to open."""
 
-    period_text: str
+    title: str
     href: str
     headline: str
     status: str
@@ -62,15 +62,25 @@ class IndexEntry:
 
 
 @dataclass(frozen=True)
+class IndexGroup:
+    """Books under one heading, such as those of one period; without a title they stand alone."""
+
+    title: str
+    note: str
+    entries: tuple[IndexEntry, ...]
+
+
+@dataclass(frozen=True)
 class IndexContext:
-    """The list of all books, newest first."""
+    """A list of books, newest first, and links to other lists."""
 
     title: str
     description: str
     brand: str
     report_name: str
     language: str
-    entries: tuple[IndexEntry, ...]
+    groups: tuple[IndexGroup, ...]
+    more: tuple[tuple[str, str], ...] = ()
     layout: str = field(default="overview", init=False)
 
 

@@ -54,3 +54,14 @@ def company_key(folder: Path) -> bytes:
             f"{file.name} in {folder.name} is damaged; put the key back from a copy, or remove the file for a new one."
         )
     return key
+
+
+def share_key(folder: Path, others: Iterable[Path]) -> None:
+    """Let the books of other folders use the key of `folder`; a folder that has a key of its own keeps it."""
+    if os.environ.get(KEY_VARIABLE):
+        return
+    company_key(folder)
+    for other in others:
+        other.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.link(folder / KEY_FILE, other / KEY_FILE)

@@ -52,14 +52,19 @@ def staging(folder: Path, period: str) -> Iterator[Path]:
 
     Left-overs of killed runs of the period are removed first; the lock says nobody is at them.
     """
-    for leftover in folder.glob(f".staging-{period}-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    remove_leftovers(folder, period)
     place = folder / f".staging-{period}-{os.getpid()}"
     place.mkdir(parents=True)
     try:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path, period: str) -> None:
+    """Remove the staging places of runs of a period that were killed; the caller knows that none is at work."""
+    for leftover in folder.glob(f".staging-{period}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def swap_in(staged: Path, target: Path) -> None:
@@ -95,8 +100,13 @@ def keep_aside(file: Path, folder: Path, period: str) -> Path:
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
     """Write JSON, complete or not at all."""
+    write_whole(file, json.dumps(content, indent=1, default=str) + "\n")
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a text file, complete or not at all."""
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+    unfinished.write_text(text, encoding="utf-8", newline="\n")
     unfinished.replace(file)
 
 

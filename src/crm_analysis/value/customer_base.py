@@ -206,7 +206,11 @@ def value_customer_base(
     """
     check_grid(grid)
     base = customer_table(
-        transactions, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate
+        transactions,
+        as_of=as_of,
+        time_unit=time_unit,
+        annual_discount_rate=annual_discount_rate,
+        carries_orders=costs is not None and costs.cost_per_order > 0,
     ).keep()
     base.check_unchanged()
     taken = assume(

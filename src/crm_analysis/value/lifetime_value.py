@@ -287,11 +287,10 @@ def residual_value(columns: Any, taken: Assumptions) -> Any:
 
 def earned_value(columns: Any, taken: Assumptions) -> Any:
     """Margin so far less the costs so far, each carried from its day to the as-of date: of columns as above."""
-    return (
-        columns["spend_carried"] * taken.margin
-        - columns["orders_carried"] * taken.costs.cost_per_order
-        - columns["costs_so_far"]
-    )
+    earned = columns["spend_carried"] * taken.margin - columns["costs_so_far"]
+    if taken.costs.cost_per_order == 0:
+        return earned  # orders are then not asked for, and need not be there
+    return earned - columns["orders_carried"] * taken.costs.cost_per_order
 
 
 def _earned_value(customers: CustomerSummary, values: pd.DataFrame, taken: Assumptions) -> pd.Series:
@@ -304,8 +303,7 @@ def _earned_value(customers: CustomerSummary, values: pd.DataFrame, taken: Assum
             f"uses {taken.annual_discount_rate:.4%}; summarise with "
             f"annual_discount_rate={taken.annual_discount_rate}."
         )
-    so_far = customers.frame[["spend_carried", "orders_carried"]].assign(costs_so_far=values["costs_so_far"])
-    return earned_value(so_far, taken)
+    return earned_value(customers.frame.assign(costs_so_far=values["costs_so_far"]), taken)
 
 
 def _costs_so_far(customers: CustomerSummary, alive: pd.Series, taken: Assumptions) -> pd.Series:
