@@ -1,12 +1,15 @@
 """Customers in their engine: the same rows as a summary, and the distinct histories among them."""
 
+import threading
 from dataclasses import replace
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from crm_analysis import load_cdnow_sample, summarize_customers
+from crm_analysis.data import engines
 from crm_analysis.data.customer_table import CustomerTable, customer_table, slices
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.models.bgnbd import fit_bgnbd
@@ -52,6 +55,36 @@ def test_summing_up_in_slices_loses_nobody(parquet, summary):
     sliced = customer_table(log, as_of=AS_OF, annual_discount_rate=0.1)
     assert slices(log.log.rows, log.log.engine) == 10
     pd.testing.assert_frame_equal(sliced.keep().summary().frame, summary.frame)
+
+
+def test_whoever_waits_is_told_which_slice_is_summed_up(parquet):
+    told: list[str] = []
+    log = in_place(parquet)
+    log = replace(log, log=replace(log.log, rows=70_000, engine=EngineSettings(memory="5MB")))
+    customer_table(log, as_of=AS_OF).keep(told.append)
+    assert told == ["Summing up customers, slice 1 of 2", "Summing up customers, slice 2 of 2"]
+    assert [(step.number, step.of) for step in told] == [(1, 2), (2, 2)]
+
+
+def test_an_interrupt_between_slices_leaves_no_file(customers, tmp_path):
+    def parts():
+        yield customers.sums
+        assert list(tmp_path.rglob("*.parquet"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        engines.keep_in_files(parts(), EngineSettings(spill_folder=str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_of_the_engine_is_one_of_the_run():
+    connection = ibis.duckdb.connect()
+    digits = connection.create_table("digits", ibis.memtable({"digit": range(10_000)}))
+    slow = digits.cross_join(digits.view()).mutate(text=digits.digit.cast(str))
+    waiting = threading.Timer(0.3, connection.con.interrupt)
+    waiting.start()
+    with pytest.raises(KeyboardInterrupt):
+        engines.count(slow.distinct())
 
 
 def test_histories_count_every_customer_once(customers, summary):

@@ -6,6 +6,7 @@ the customers themselves stay where they are.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -23,7 +24,9 @@ from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.customer_summary import CustomerSummary
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.errors import DataError, SettingsError
+from crm_analysis.messages import _
 from crm_analysis.periods import DAYS_PER_UNIT, TimeUnit, annual_to_continuous, check_time_unit
+from crm_analysis.progress import Progress, Step
 from crm_analysis.settings import EngineSettings
 
 Grid = Literal["day", "week", "month"]
@@ -137,24 +140,34 @@ class CustomerTable:
         """One row a customer: the columns of `summarize_customers`, customer_id among them."""
         return _in_units(self.sums, self.as_of, DAYS_PER_UNIT[self.time_unit], all_paid=self.transactions.log.all_paid)
 
-    def keep(self) -> "CustomerTable":
-        """Compute the sums once and keep them in their engine, for whoever asks several times."""
+    def keep(self, progress: Progress | None = None) -> "CustomerTable":
+        """Compute the sums once and keep them in their engine, for whoever asks several times.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Told in words what is being done, and how far it is where that is slice by slice.
+        """
         log = self.transactions.log
         number_of_slices = slices(log.rows, log.engine) if engines.tries(self.sums) else 1
+        tell = progress or (lambda _words: None)
         if number_of_slices == 1:
+            tell(_("Summing up customers"))
             return replace(self, sums=engines.keep(self.sums))
-        lines = self.transactions.table
-        parts = (
-            _per_customer(
-                engines.slice_of(lines, "customer_id", number, number_of_slices),
-                self.as_of,
-                self.annual_discount_rate,
-                self.transactions,
-                carries_orders=self.carries_orders,
-            )
-            for number in range(number_of_slices)
-        )
-        return replace(self, sums=engines.keep_in_files(parts, log.engine))
+
+        def parts() -> Iterator[ir.Table]:
+            for number in range(number_of_slices):
+                place = {"slice": number + 1, "all": number_of_slices}
+                tell(Step(_("Summing up customers, slice {slice} of {all}", **place), *place.values()))
+                yield _per_customer(
+                    engines.slice_of(self.transactions.table, "customer_id", number, number_of_slices),
+                    self.as_of,
+                    self.annual_discount_rate,
+                    self.transactions,
+                    carries_orders=self.carries_orders,
+                )
+
+        return replace(self, sums=engines.keep_in_files(parts(), log.engine))
 
     def check_unchanged(self) -> None:
         """Raise `DataError` when a log read in place no longer holds the money that the door counted."""

@@ -322,12 +322,16 @@ def keep_in_files(parts: Iterable[ir.Table], engine: EngineSettings) -> ir.Table
     """
     folder = _spill_folder(engine)
     folder.mkdir(parents=True)
-    backend: Any = None
-    for number, part in enumerate(parts):
-        backend = part.get_backend()
-        # Read again within the minute: packing would cost more than it spares.
-        write_parquet(part, folder / f"part-{number}.parquet", folder=False, packed=False)
-    kept = backend.read_parquet(str(folder / "*.parquet"))
+    try:
+        backend: Any = None
+        for number, part in enumerate(parts):
+            backend = part.get_backend()
+            # Read again within the minute: packing would cost more than it spares.
+            write_parquet(part, folder / f"part-{number}.parquet", folder=False, packed=False)
+        kept = backend.read_parquet(str(folder / "*.parquet"))
+    except BaseException:  # an interrupt too
+        _remove(folder)
+        raise
     weakref.finalize(kept.op(), _remove, folder)
     return kept
 
@@ -553,6 +557,8 @@ def told_plainly(name: str = "") -> Iterator[None]:
             "engine."
         ) from None
     except Exception as error:
+        if type(error).__name__ == "InterruptException" or str(error) == "Query interrupted":  # DuckDB's for Ctrl-C
+            raise KeyboardInterrupt from None
         package = type(error).__module__.partition(".")[0].lstrip("_")
         # Python's own ConnectionError is what remains of a Spark whose virtual machine has gone.
         if package not in _OF_ENGINES and not isinstance(error, IbisError | ConnectionError):

@@ -26,6 +26,7 @@ from crm_analysis.models.gamma_gamma import GammaGammaParams, fit_gamma_gamma
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import fitter
 from crm_analysis.periods import Horizon, TimeUnit
+from crm_analysis.progress import Progress
 from crm_analysis.value.lifetime_value import (
     VALUES,
     Assumptions,
@@ -172,6 +173,7 @@ def value_customer_base(
     time_unit: TimeUnit = "week",
     grid: Grid = "day",
     largest_here: int = LARGEST_HERE,
+    progress: Progress | None = None,
 ) -> BaseValues:
     """Value every customer of a log on a date, without bringing the customers over.
 
@@ -192,6 +194,8 @@ def value_customer_base(
     largest_here : int
         So many distinct histories come to this process at most. Where there are more, the fit is on the week's grid, or
         the month's, and customers are valued batch by batch.
+    progress : callable, optional
+        Told in words what is being done, and how far it is where that is known.
 
     Returns
     -------
@@ -205,14 +209,16 @@ def value_customer_base(
         When a parameter is wrong.
     """
     check_grid(grid)
+    tell = progress or (lambda _words: None)
     base = customer_table(
         transactions,
         as_of=as_of,
         time_unit=time_unit,
         annual_discount_rate=annual_discount_rate,
         carries_orders=costs is not None and costs.cost_per_order > 0,
-    ).keep()
+    ).keep(progress)
     base.check_unchanged()
+    tell(_("Counting distinct histories"))
     taken = assume(
         time_unit, base.as_of, horizon=horizon, annual_discount_rate=annual_discount_rate, margin=margin, costs=costs
     )
@@ -223,6 +229,7 @@ def value_customer_base(
     if len(folded) > largest_here:
         folded = base.fold("month")
     histories = folded.bring()
+    tell(_("Fitting to {histories} distinct histories", histories=count(len(histories))))
     purchases = _purchase_fit(model, histories)
     spending = base.spending(largest_here // 5)
     spend = fit_gamma_gamma(spending.customers, weights=spending.counts)

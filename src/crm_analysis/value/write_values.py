@@ -1,6 +1,5 @@
 """From a company's log to a file with the value of every customer, whatever the size."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,6 +15,7 @@ from crm_analysis.messages import _, count
 from crm_analysis.models.bgnbd import BGNBDFit
 from crm_analysis.models.mbgnbd import MBGNBDFit
 from crm_analysis.models.pareto_nbd import ParetoNBDFit
+from crm_analysis.progress import Progress
 from crm_analysis.settings import Settings
 from crm_analysis.value.customer_base import value_customer_base
 from crm_analysis.value.forecast import forecast_purchases
@@ -46,7 +46,7 @@ def write_values(
     transactions: Path | None = None,
     model: str | None = None,
     grid: str = "day",
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Written:
     """Value every customer of a log and write the values.
 
@@ -107,7 +107,6 @@ def write_values(
     if model is None:
         tell(_("Choosing the model on a sample of customers"))
         model, words = _chosen_on_a_sample(log, as_of, settings)
-    tell(_("Summing up customers, fitting {model}", model=model))
     money = settings.money
     base = value_customer_base(
         log,
@@ -119,6 +118,7 @@ def write_values(
         model=model,
         time_unit=settings.forecast.time_unit,
         grid=fold,
+        progress=tell,
     )
     tell(_("Writing the values of {customers} customers", customers=count(base.number_of_customers)))
     base.write(place, folder=is_folder)
