@@ -87,6 +87,18 @@ def test_an_interrupt_of_the_engine_is_one_of_the_run():
         engines.count(slow.distinct())
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_sample_holds_about_its_share_of_the_customers_and_always_the_same(customers, summary, share):
+    drawn = customers.sample(share).summary().frame.index
+    assert len(drawn) == pytest.approx(share * len(summary), rel=0.15)
+    assert drawn.tolist() == customers.sample(share).summary().frame.index.tolist()
+    assert set(customers.sample(share / 2).summary().frame.index) < set(drawn)
+
+
+def test_a_sample_of_all_is_all(customers, summary):
+    assert len(customers.sample(1.0).summary()) == len(summary)
+
+
 def test_histories_count_every_customer_once(customers, summary):
     assert customers.histories().counts.sum() == len(summary)
 

@@ -79,6 +79,19 @@ def test_a_grid_moves_the_fit_and_not_the_days_that_are_valued(parquet, base, gr
     pd.testing.assert_frame_equal(read(tmp_path / "coarse.parquet"), read(tmp_path / "exact.parquet"))
 
 
+@pytest.mark.parametrize(("grid", "most"), [("week", 0.01), ("month", 0.05)])
+def test_how_far_a_grid_is_off_is_measured_and_said(parquet, grid, most):
+    coarse = valued(parquet, grid=grid)
+    assert 0 < abs(coarse.grid_error) < most
+    words = f"rounded to the {grid} (which moves what is expected of a sample of customers by "
+    assert words in coarse.method
+
+
+def test_without_a_grid_there_is_no_error_of_one(base, parquet):
+    assert base.grid_error == 0
+    assert valued(parquet, grid="week", model=base.fits.purchases).grid_error == 0
+
+
 def test_the_method_says_how_many_rows_stood_for_how_many_customers(base):
     assert base.method.startswith("BG/NBD and Gamma-Gamma, fitted to 1,016 ")
     assert "distinct histories of 2,357 customers" in base.method

@@ -8,7 +8,7 @@ from ibis.backends import BaseBackend
 
 from crm_analysis.data import engines
 from crm_analysis.data.loading import load_raw
-from crm_analysis.data.log_parts import LogPart, count_parts, only_rows
+from crm_analysis.data.log_parts import LogPart, count_parts
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.errors import SettingsError
 from crm_analysis.settings import Settings
@@ -64,9 +64,8 @@ def parts_of_log(settings: Settings, column: str) -> list[LogPart]:
     """
     source = settings.sources.transactions
     where, connection = _place(settings)
-    raw = load_raw(where, connection, settings.engine)
+    raw = load_raw(where, connection, settings.engine, source.only)
     with engines.told_plainly(raw.source):
-        raw = only_rows(raw, source.only, settings.engine)
         return count_parts(raw, column, source, settings.company.currency, settings.company.timezone)
 
 

@@ -22,7 +22,7 @@ from crm_analysis.data import engines
 from crm_analysis.data.casting import MONEY
 from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.customer_summary import CustomerSummary
-from crm_analysis.data.sources import Transactions, read_transactions
+from crm_analysis.data.sources import Transactions, is_drawn, read_transactions
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import _
 from crm_analysis.periods import DAYS_PER_UNIT, TimeUnit, annual_to_continuous, check_time_unit
@@ -168,6 +168,10 @@ class CustomerTable:
                 )
 
         return replace(self, sums=engines.keep_in_files(parts(), log.engine))
+
+    def sample(self, share: float) -> "CustomerTable":
+        """Return about this share of the customers, drawn by the digests of their ids; the same at every call."""
+        return self if share >= 1 else replace(self, sums=self.sums.filter(is_drawn(self.sums.customer_id, share)))
 
     def check_unchanged(self) -> None:
         """Raise `DataError` when a log read in place no longer holds the money that the door counted."""

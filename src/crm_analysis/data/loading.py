@@ -9,9 +9,10 @@ left to itself a reader guesses types from the first rows and then drops, stops 
 
 import csv
 import gzip
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import ibis
@@ -33,6 +34,9 @@ DELIMITERS = ",;\t|"
 RAW = "raw"
 # DuckDB's own column of row numbers in a Parquet file.
 FILE_ROW = "file_row_number"
+
+# The row as delivered, kept where only a part of the rows is.
+_DELIVERED = "__row_as_delivered__"
 
 # Row numbers are shown to people: in a CSV they count the header, as editors and spreadsheets do.
 FIRST_CSV_ROW = 2
@@ -72,7 +76,9 @@ class RawTable:
             self.table.get_backend().drop_table(RAW)
 
 
-def load_raw(source: Any, connection: BaseBackend | None, engine: EngineSettings) -> RawTable:
+def load_raw(
+    source: Any, connection: BaseBackend | None, engine: EngineSettings, only: Mapping[str, str] | None = None
+) -> RawTable:
     """Open a source, uninterpreted; copy it where it is small.
 
     Parameters
@@ -84,15 +90,18 @@ def load_raw(source: Any, connection: BaseBackend | None, engine: EngineSettings
         Where the named table lives.
     engine : EngineSettings
         Limits of the embedded engine, and up to how many rows a table is copied into it.
+    only : mapping, optional
+        Leave out every row that has another value in one of these columns; see `part_value`. Row numbers stay those of
+        the source.
 
     Raises
     ------
     SettingsError
-        When the source is of no known type.
+        When the source is of no known type, or has no column of `only`.
     DataError
         When the source is missing, cannot be read, or holds no rows.
     """
-    raw = _load(source, connection, engine)
+    raw = _load(source, connection, engine, only or {})
     if raw.is_copied and engines.count(raw.table) == 0:
         raise no_rows(raw.source)
     return raw
@@ -103,21 +112,61 @@ def no_rows(name: str) -> DataError:
     return DataError(f"{name}: the table has no rows.\nTo fix: check the export that made it.")
 
 
-def _load(source: Any, connection: BaseBackend | None, engine: EngineSettings) -> RawTable:
+def _load(source: Any, connection: BaseBackend | None, engine: EngineSettings, only: Mapping[str, str]) -> RawTable:
     if connection is not None:
         if not isinstance(source, str):
             raise SettingsError("connection is given, so the source must be the name of a table there.")
-        return _from_ibis(engines.named_table(connection, source), f"table {source}", engine)
+        return _from_ibis(engines.named_table(connection, source), f"table {source}", engine, only)
     if isinstance(source, pd.DataFrame):
-        return _from_frame(source, engine)
+        return _only(_from_frame(source, engine), only, engine)
     if isinstance(source, ir.Table):
-        return _from_ibis(source, f"table {getattr(source.op(), 'name', '')}".strip(), engine)
+        return _from_ibis(source, f"table {getattr(source.op(), 'name', '')}".strip(), engine, only)
     if isinstance(source, str | Path):
-        return _from_file(Path(source), engine)
+        return _only(_from_file(Path(source), engine), only, engine)
     raise SettingsError(
         f"transactions are a {type(source).__name__}; give a path to a CSV or Parquet file, a DataFrame, "
         "an ibis table, or the name of a table together with connection."
     )
+
+
+def part_value(table: ir.Table, column: str) -> ir.StringValue:
+    """Return what tells a part of a log: the column's text without blanks around it; "" for the rows that have none."""
+    return table[column].cast(str).strip().fill_null("")
+
+
+def require_column(table: ir.Table, source: str, column: str) -> None:
+    """Raise `SettingsError` unless the table has the column that tells its parts."""
+    there = [name for name in table.columns if name not in (_DELIVERED, FILE_ROW)]
+    if column not in there:
+        known = listing([repr(name) for name in there])
+        raise SettingsError(f"{source}: there is no column {column!r} to tell parts by (there are {known}).")
+
+
+def _with_values(table: ir.Table, source: str, only: Mapping[str, str]) -> tuple[ir.Table, str]:
+    """Return the rows with these values, and the name of what they are."""
+    for column in only:
+        require_column(table, source, column)
+    words = ", ".join(f"{column} = {value}" if value else f"no {column}" for column, value in only.items())
+    chosen = [part_value(table, column) == value.strip() for column, value in only.items()]
+    return (table.filter(chosen), f"{source} ({words})") if only else (table, source)
+
+
+def _only(raw: RawTable, only: Mapping[str, str], engine: EngineSettings) -> RawTable:
+    """Return the rows of a file or a frame with these values; what is small enough then is copied."""
+    if not only:
+        return raw
+    chosen, source = _with_values(raw.table.mutate(**{_DELIVERED: raw.row}), raw.source, only)
+    rows = engines.count(chosen)
+    if rows == 0:
+        raise no_rows(source)
+    if not raw.is_copied and rows > engine.copy_rows:
+        return replace(raw, table=chosen, source=source, row=chosen[_DELIVERED])
+    backend = cast("Any", raw.table.get_backend())
+    backend.create_table("part", chosen)
+    raw.drop()  # the other rows need no memory from here on
+    backend.raw_sql(f"ALTER TABLE part RENAME TO {RAW}")
+    copied = backend.table(RAW)
+    return replace(raw, table=copied, source=source, row=copied[_DELIVERED], is_copied=True)
 
 
 def _copied(table: ir.Table, source: str, first_row: int) -> RawTable:
@@ -220,8 +269,10 @@ def _mixed_as_text(frame: pd.DataFrame) -> pd.DataFrame:
     return readable
 
 
-def _from_ibis(table: ir.Table, name: str, engine: EngineSettings) -> RawTable:
+def _from_ibis(table: ir.Table, name: str, engine: EngineSettings, only: Mapping[str, str]) -> RawTable:
     with engines.told_plainly(name):
+        # In its own engine: what is left out need not come over.
+        table, name = _with_values(table, name, only)
         instants = engines.unmarked_instants(table)
         table = _with_plain_types(table)
         rows = engines.count(table)

@@ -22,7 +22,6 @@ from crm_analysis.data.casting import Check, Shortcut, mark_copies, type_columns
 from crm_analysis.data.contracts import TABLE_COLUMNS, TRANSACTION_CONTRACT, Day, to_day
 from crm_analysis.data.judging import CheckedLog, judge, used_lines
 from crm_analysis.data.loading import RawTable, load_raw, no_rows
-from crm_analysis.data.log_parts import only_rows
 from crm_analysis.data.reconciliation import count_oddities, reconcile
 from crm_analysis.data.refunds import md5
 from crm_analysis.errors import SettingsError, Violation, listing, refuse
@@ -103,9 +102,7 @@ class Transactions:
         [known] = engines.rows_of(self.table.aggregate(customers=self.table.customer_id.nunique()))
         share = customers / max(1, known["customers"])
         if share < 1:
-            # Digests are evenly spread over the numbers that their first six signs can write.
-            below = f"{int(share * 16**6):06x}"
-            lines = lines.filter(md5(lines.customer_id).substr(0, 6) < below)
+            lines = lines.filter(is_drawn(lines.customer_id, share))
         content = engines.fetch(lines)
         copied = engines.embedded(self.log.engine).create_table("lines", content)
         marked = copied.mutate(copy=ibis.literal(0))
@@ -118,6 +115,12 @@ class Transactions:
         """What is used but worth knowing: a frame with columns `counter`, `meaning`, `rows` and `money`."""
         judged = judge(self.log, self.log.marked, self.as_of)
         return count_oddities(judged.filter(judged.outcome == "used"))
+
+
+def is_drawn(customer_id: ir.StringValue, share: float) -> ir.BooleanValue:
+    """Whether a customer is among a share (below 1) of all, drawn by the digest of the id, the same on every engine."""
+    # Digests are evenly spread over the numbers that their first eight signs can write.
+    return md5(customer_id).substr(0, 8) < f"{int(share * 16**8):08x}"
 
 
 def read_transactions(
@@ -185,9 +188,8 @@ def read_transactions(
     _check_timezone(timezone)
     mapping = _as_columns(columns)
     engine = engine or EngineSettings()
-    raw = load_raw(source, connection, engine)
+    raw = load_raw(source, connection, engine, only)
     with engines.told_plainly(raw.source):
-        raw = only_rows(raw, only, engine)
         return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone, engine), day)
 
 

@@ -21,7 +21,7 @@ from crm_analysis.data.contracts import Day
 from crm_analysis.data.customer_summary import CustomerSummary
 from crm_analysis.data.customer_table import HISTORY, CustomerTable, Grid, Histories, check_grid, customer_table
 from crm_analysis.errors import SettingsError
-from crm_analysis.messages import _, count
+from crm_analysis.messages import _, count, percent, signed
 from crm_analysis.models.gamma_gamma import GammaGammaParams, fit_gamma_gamma
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import fitter
@@ -42,6 +42,8 @@ from crm_analysis.value.lifetime_value import (
 # So many rows of a base come to this process at most; beyond it, histories are folded and customers go by batches.
 LARGEST_HERE = 5_000_000
 _BATCH = 500_000
+# So many customers tell how far a grid is off.
+_SAMPLE = 50_000
 # Of the histories, what is joined back to each customer.
 _JOINED = ("probability_alive", "expected_purchases", "discounted_purchases", "service_to_come", "costs_so_far")
 _KNOWN = ("customer_id", "frequency", "recency", "T", "monetary_value")
@@ -64,6 +66,9 @@ class BaseValues:
         What the histories were rounded to for the fit; values are those of the exact days in any case.
     joined_back : Histories or None
         The exact histories, valued once each and joined back to their customers; None where they are too many.
+    grid_error : float
+        By what share the grid moves the purchases expected of a sample of customers who are fitted both ways; 0 for the
+        days themselves and for a fit that was given.
     """
 
     fits: Fits
@@ -72,6 +77,7 @@ class BaseValues:
     assumptions: Assumptions
     grid: Grid
     joined_back: Histories | None
+    grid_error: float
 
     @property
     def by_batches(self) -> bool:
@@ -94,7 +100,12 @@ class BaseValues:
             customers=count(self.number_of_customers),
         )
         if self.grid != "day":
-            rows = _("{rows}, rounded to the {grid}", rows=rows, grid=_(self.grid))
+            rows = _(
+                "{rows}, rounded to the {grid} (which moves what is expected of a sample of customers by {error})",
+                rows=rows,
+                grid=_(self.grid),
+                error=signed(percent(self.grid_error, 2), self.grid_error),
+            )
         how = (
             _("customers are valued batch by batch.")
             if self.by_batches
@@ -234,7 +245,21 @@ def value_customer_base(
     spending = base.spending(largest_here // 5)
     spend = fit_gamma_gamma(spending.customers, weights=spending.counts)
     joined_back = None if by_batches else histories if folded is exact else exact.bring()
-    return BaseValues(Fits(purchases, spend), base, histories, taken, folded.grid, joined_back)
+    error = 0.0
+    if folded.grid != "day" and not isinstance(model, PurchaseFit):
+        error = _grid_error(base.sample(_SAMPLE / histories.counts.sum()), folded.grid, model, taken)
+    return BaseValues(Fits(purchases, spend), base, histories, taken, folded.grid, joined_back, error)
+
+
+def _grid_error(sample: CustomerTable, grid: Grid, model: str, taken: Assumptions) -> float:
+    """By what share a grid moves what is expected of all in a sample: fitted both ways, predicted on the exact days."""
+    exact = sample.histories()
+
+    def expected(fitted_on: Histories) -> float:
+        purchases = of_histories(_purchase_fit(model, fitted_on), exact.customers, taken)["discounted_purchases"]
+        return float((purchases * exact.counts).sum())
+
+    return expected(sample.histories(grid)) / expected(exact) - 1
 
 
 def _purchase_fit(model: str | PurchaseFit, histories: Histories) -> PurchaseFit:
