@@ -48,9 +48,10 @@ bayes: $(VENV)/.setup-test ## Add PyMC-Marketing to .venv and test the way to an
 lab: $(VENV)/.setup-lab ## Add JupyterLab to .venv and open the notebooks
 	@$(BIN)/jupyter lab notebooks
 
-bench: $(VENV)/.setup-run ## Measure speed and growth with size
+bench: $(VENV)/.setup-run ## Measure speed beside other packages and growth with size (some hours)
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python benchmarks/models.py
+	@$(BIN)/python benchmarks/base.py
 
 lint: $(VENV)/.setup-test ## Check style, types and import contracts
 	$(BIN)/ruff check .

@@ -18,4 +18,4 @@ duckdb.sql(
     GROUP BY ALL
     """,
     params={"log": sys.argv[1]},
-).fetchall()
+).fetchnumpy()

@@ -110,6 +110,8 @@ class TransactionSource(_Part):
     """Where the purchase log is: a file below the project, or a table an ibis URL can name; one of the two.
 
     `only` keeps the rows with one value in a column as delivered: {"region": "North"}; "" for the rows without one.
+    With `deliveries` the path is a folder to which files are added: each is checked once and kept below
+    `report.processed`.
     """
 
     path: str | None = None
@@ -118,6 +120,7 @@ class TransactionSource(_Part):
     columns: TransactionColumns = TransactionColumns()
     rules: DoorRules = DoorRules()
     only: dict[str, str] = Field(default_factory=dict)
+    deliveries: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -126,6 +129,8 @@ class TransactionSource(_Part):
             return given
         if given.get("path") and given.get("connection"):
             raise ValueError("give a path or a connection, not both")
+        if given.get("deliveries") and not given.get("path"):
+            raise ValueError("deliveries come in a folder: give its path")
         return given if given.get("connection") else {"path": _DEFAULT_LOG, **given}
 
 

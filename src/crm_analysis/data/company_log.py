@@ -1,5 +1,6 @@
 """The purchase log of a company, opened as its settings describe it."""
 
+import contextlib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,24 @@ from typing import Any
 from ibis.backends import BaseBackend
 
 from crm_analysis.data import engines
-from crm_analysis.data.loading import load_raw
-from crm_analysis.data.log_parts import LogPart, count_parts
-from crm_analysis.data.sources import Transactions, read_transactions
+from crm_analysis.data.deliveries import delivered_files
+from crm_analysis.data.loading import NoRows, load_raw
+from crm_analysis.data.log_parts import LogPart, added_up, count_parts
+from crm_analysis.data.sources import Transactions, read_deliveries, read_transactions
 from crm_analysis.errors import SettingsError
+from crm_analysis.progress import Progress
 from crm_analysis.settings import Settings
+
+# Where the lines of checked deliveries are kept, below the processed tables.
+KEPT_IN = "deliveries"
 
 
 def open_transactions(
-    settings: Settings, *, as_of: date | None = None, transactions: Path | None = None
+    settings: Settings,
+    *,
+    as_of: date | None = None,
+    transactions: Path | None = None,
+    progress: Progress | None = None,
 ) -> Transactions:
     """Read the company's purchase log through the door.
 
@@ -27,6 +37,8 @@ def open_transactions(
         Last day that is seen.
     transactions : Path, optional
         Another file to read by the same rules.
+    progress : callable, optional
+        Told which delivery is being checked, where the log comes in such.
 
     Raises
     ------
@@ -35,16 +47,29 @@ def open_transactions(
     SettingsError
         When the settings name no source.
     """
-    source = settings.sources.transactions
+    source, company = settings.sources.transactions, settings.company
     where, connection = _place(settings) if transactions is None else (transactions, None)
+    if source.deliveries and transactions is None:
+        return read_deliveries(
+            where,
+            settings.path(settings.report.processed) / KEPT_IN,
+            columns=source.columns,
+            as_of=as_of,
+            rules=source.rules,
+            currency=company.currency,
+            timezone=company.timezone,
+            engine=settings.engine,
+            only=source.only,
+            progress=progress,
+        )
     return read_transactions(
         where,
         columns=source.columns,
         as_of=as_of,
         connection=connection,
         rules=source.rules,
-        currency=settings.company.currency,
-        timezone=settings.company.timezone,
+        currency=company.currency,
+        timezone=company.timezone,
         engine=settings.engine,
         only=source.only,
     )
@@ -64,9 +89,14 @@ def parts_of_log(settings: Settings, column: str) -> list[LogPart]:
     """
     source = settings.sources.transactions
     where, connection = _place(settings)
-    raw = load_raw(where, connection, settings.engine, source.only)
-    with engines.told_plainly(raw.source):
-        return count_parts(raw, column, source, settings.company.currency, settings.company.timezone)
+    files = delivered_files(where) if source.deliveries else [where]
+    found = []
+    for file in files:
+        with contextlib.suppress(*([NoRows] if source.deliveries else [])):
+            raw = load_raw(file, connection, settings.engine, source.only)
+            with engines.told_plainly(raw.source):
+                found += count_parts(raw, column, source, settings.company.currency, settings.company.timezone)
+    return added_up(found)
 
 
 def _place(settings: Settings) -> tuple[Any, BaseBackend | None]:

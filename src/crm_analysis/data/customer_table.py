@@ -22,6 +22,7 @@ from crm_analysis.data import engines
 from crm_analysis.data.casting import MONEY
 from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.customer_summary import CustomerSummary
+from crm_analysis.data.kept_sums import keep_sums
 from crm_analysis.data.sources import Transactions, is_drawn, read_transactions
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import _
@@ -147,27 +148,45 @@ class CustomerTable:
         ----------
         progress : callable, optional
             Told in words what is being done, and how far it is where that is slice by slice.
+
+        Notes
+        -----
+        Of a log that came in deliveries the sums are kept from date to date (see `kept_sums`).
         """
+        log, tell = self.transactions.log, progress or (lambda _words: None)
+        if log.store is None:
+            return replace(self, sums=self._from_scratch(tell))
+        tell(_("Folding in what is new"))
+        sums = keep_sums(
+            log,
+            log.store,
+            self._sum_up,
+            lambda: self._from_scratch(tell),
+            as_of=self.as_of,
+            rate=self.annual_discount_rate,
+            carries_orders=self.carries_orders,
+        )
+        return replace(self, sums=sums)
+
+    def _from_scratch(self, tell: Progress) -> ir.Table:
         log = self.transactions.log
         number_of_slices = slices(log.rows, log.engine) if engines.tries(self.sums) else 1
-        tell = progress or (lambda _words: None)
         if number_of_slices == 1:
             tell(_("Summing up customers"))
-            return replace(self, sums=engines.keep(self.sums))
+            return engines.keep(self.sums)
 
         def parts() -> Iterator[ir.Table]:
             for number in range(number_of_slices):
                 place = {"slice": number + 1, "all": number_of_slices}
                 tell(Step(_("Summing up customers, slice {slice} of {all}", **place), *place.values()))
-                yield _per_customer(
-                    engines.slice_of(self.transactions.table, "customer_id", number, number_of_slices),
-                    self.as_of,
-                    self.annual_discount_rate,
-                    self.transactions,
-                    carries_orders=self.carries_orders,
-                )
+                yield self._sum_up(engines.slice_of(self.transactions.table, "customer_id", number, number_of_slices))
 
-        return replace(self, sums=engines.keep_in_files(parts(), log.engine))
+        return engines.keep_in_files(parts(), log.engine)
+
+    def _sum_up(self, lines: ir.Table) -> ir.Table:
+        return _per_customer(
+            lines, self.as_of, self.annual_discount_rate, self.transactions, carries_orders=self.carries_orders
+        )
 
     def sample(self, share: float) -> "CustomerTable":
         """Return about this share of the customers, drawn by the digests of their ids; the same at every call."""

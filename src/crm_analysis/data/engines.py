@@ -6,6 +6,7 @@ that engine's own is taken here; and what an engine says when it fails is put in
 
 import contextlib
 import logging
+import shutil
 import socket
 import sys
 import tempfile
@@ -336,6 +337,20 @@ def keep_in_files(parts: Iterable[ir.Table], engine: EngineSettings) -> ir.Table
     return kept
 
 
+def own_file(beside: ir.Table, file: Path, engine: EngineSettings) -> ir.Table:
+    """Return a Parquet file as a table of the embedded DuckDB of `beside`, whatever becomes of its name afterwards."""
+    folder = _spill_folder(engine)
+    folder.mkdir(parents=True)
+    own = folder / file.name
+    try:
+        own.hardlink_to(file)
+    except OSError:  # another disk
+        shutil.copy2(file, own)
+    table: ir.Table = cast("Any", beside.get_backend()).read_parquet(str(own))
+    weakref.finalize(table.op(), _remove, folder)
+    return table
+
+
 @ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]
 def _digest(value: str) -> dt.uint64:
     """DuckDB's own, without the sign that ibis gives it by way of a text of bits."""
@@ -502,8 +517,6 @@ def _put_in_place(unfinished: Path, path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    import shutil
-
     if path.is_dir():
         shutil.rmtree(path)
     else:

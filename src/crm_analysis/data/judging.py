@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
 
 from crm_analysis.data.refunds import net_refunds
 from crm_analysis.settings import DoorRules, EngineSettings
+
+if TYPE_CHECKING:
+    from crm_analysis.data.deliveries import Store
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,8 @@ class CheckedLog:
         Limits of the embedded DuckDB.
     source, currency : str
         The source's name, for people, and the currency of every amount.
+    store : Store or None
+        Where the deliveries of the log are kept, when it came in such.
     """
 
     lines: ir.Table
@@ -52,6 +58,7 @@ class CheckedLog:
     engine: EngineSettings
     source: str
     currency: str
+    store: "Store | None" = None
 
 
 def judge(log: CheckedLog, lines: ir.Table, as_of: date | None) -> ir.Table:

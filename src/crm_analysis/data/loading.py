@@ -107,9 +107,13 @@ def load_raw(
     return raw
 
 
-def no_rows(name: str) -> DataError:
+class NoRows(DataError):
+    """A table holds no rows, or none of those that are wanted."""
+
+
+def no_rows(name: str) -> NoRows:
     """Return the error for a table without rows."""
-    return DataError(f"{name}: the table has no rows.\nTo fix: check the export that made it.")
+    return NoRows(f"{name}: the table has no rows.\nTo fix: check the export that made it.")
 
 
 def _load(source: Any, connection: BaseBackend | None, engine: EngineSettings, only: Mapping[str, str]) -> RawTable:

@@ -3,6 +3,7 @@
 Every row is in exactly one part; those without a value are one of their own.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -60,5 +61,13 @@ def count_parts(raw: RawTable, column: str, source: TransactionSource, currency:
         raise SettingsError(
             f"{raw.source}: column {column!r} has more than {MOST_PARTS:,} values, and each would be a book."
         )
-    parts = [LogPart(row["value"], int(row["rows"]), Decimal(row.get("money") or 0)) for row in found]
-    return sorted(parts, key=lambda part: (-part.rows, part.value))
+    return added_up([LogPart(row["value"], int(row["rows"]), Decimal(row.get("money") or 0)) for row in found])
+
+
+def added_up(found: Iterable[LogPart]) -> list[LogPart]:
+    """Return one part a value, most rows first."""
+    parts: dict[str, LogPart] = {}
+    for part in found:
+        so_far = parts.get(part.value, LogPart(part.value, 0, Decimal()))
+        parts[part.value] = LogPart(part.value, so_far.rows + part.rows, so_far.money + part.money)
+    return sorted(parts.values(), key=lambda part: (-part.rows, part.value))

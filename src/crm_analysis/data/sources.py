@@ -8,6 +8,7 @@ so becomes a value; a large one stays where it is, and its own engine does the w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,11 +21,13 @@ from pydantic import ValidationError
 from crm_analysis.data import engines
 from crm_analysis.data.casting import Check, Shortcut, mark_copies, type_columns
 from crm_analysis.data.contracts import TABLE_COLUMNS, TRANSACTION_CONTRACT, Day, to_day
+from crm_analysis.data.deliveries import as_one_log, of_rows, signature, take_in
 from crm_analysis.data.judging import CheckedLog, judge, used_lines
-from crm_analysis.data.loading import RawTable, load_raw, no_rows
+from crm_analysis.data.loading import NoRows, RawTable, load_raw, no_rows
 from crm_analysis.data.reconciliation import count_oddities, reconcile
 from crm_analysis.data.refunds import md5
 from crm_analysis.errors import SettingsError, Violation, listing, refuse
+from crm_analysis.progress import Progress
 from crm_analysis.settings import DoorRules, EngineSettings, TransactionColumns
 
 
@@ -107,7 +110,15 @@ class Transactions:
         copied = engines.embedded(self.log.engine).create_table("lines", content)
         marked = copied.mutate(copy=ibis.literal(0))
         [seen] = engines.rows_of(copied.aggregate(rows=copied.count(), money=copied.amount.sum()))
-        log = replace(self.log, lines=copied, marked=marked, rows=seen["rows"], money=seen["money"], is_copied=True)
+        log = replace(
+            self.log,
+            lines=copied,
+            marked=marked,
+            rows=seen["rows"],
+            money=seen["money"],
+            is_copied=True,
+            store=None,
+        )
         return _cut(log, self.as_of)
 
     @property
@@ -193,6 +204,67 @@ def read_transactions(
         return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone, engine), day)
 
 
+def read_deliveries(
+    folder: str | Path,
+    kept_in: str | Path,
+    *,
+    columns: TransactionColumns | Mapping[str, str] | None = None,
+    as_of: Day | None = None,
+    rules: DoorRules | None = None,
+    currency: str = "USD",
+    timezone: str = "UTC",
+    engine: EngineSettings | None = None,
+    only: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Transactions:
+    """Read a purchase log that comes in deliveries: files of a folder, of which only the new and corrected are read.
+
+    Parameters
+    ----------
+    folder : path
+        CSV (also gzipped) and Parquet files, in it or below; together they are the log. A file that was corrected
+        replaces what it said before, one that is gone is no longer part of the log.
+    kept_in : path
+        Folder where checked lines are kept between calls. A call with other settings, or another version of this
+        package, checks all of them again.
+    columns, as_of, rules, currency, timezone, engine, only
+        As for `read_transactions`. Copies that the order-line key proves are found across deliveries.
+    progress : callable, optional
+        Told which delivery is being checked.
+
+    Returns
+    -------
+    Transactions
+        The same as of one file with all rows.
+
+    Raises
+    ------
+    DataError
+        When deliveries are refused: all of them in one message. What was kept before stands.
+    SettingsError
+        When a parameter is wrong.
+    """
+    day = None if as_of is None else to_day(as_of, "as_of")
+    _check_timezone(timezone)
+    mapping, rules, engine = _as_columns(columns), rules or DoorRules(), engine or EngineSettings()
+
+    def check(file: Path) -> CheckedLog | None:
+        try:
+            raw = load_raw(file, None, engine, only)
+        except NoRows:
+            if only:
+                return None
+            raise
+        with engines.told_plainly(raw.source):
+            return _check(raw, mapping, rules, currency, timezone, engine, is_delivery=True)
+
+    told = {"columns": mapping.model_dump(), "rules": rules.model_dump(), "only": dict(only or {})}
+    sign = signature(**told, currency=currency, timezone=timezone)
+    store = take_in(Path(folder), Path(kept_in), sign, check, progress)
+    with engines.told_plainly(Path(folder).name):
+        return _cut(as_one_log(store, rules, engine, Path(folder).name, currency), day)
+
+
 def _as_columns(columns: TransactionColumns | Mapping[str, str] | None) -> TransactionColumns:
     if isinstance(columns, TransactionColumns):
         return columns
@@ -218,8 +290,13 @@ def _check(
     currency: str,
     timezone: str,
     engine: EngineSettings,
+    *,
+    is_delivery: bool = False,
 ) -> CheckedLog:
-    """Type the raw table, refuse what breaks a rule, and keep the rest: as a copy, or as what the source now shows."""
+    """Type the raw table, refuse what breaks a rule, and keep the rest: as a copy, or as what the source now shows.
+
+    Copies in a delivery are told when all deliveries are one log; here they get what that takes.
+    """
     names = _present(columns, raw.columns)
     typed = type_columns(raw, names, rules=rules, currency=currency, timezone=timezone)
     missing = _missing_columns(raw, columns, rules)
@@ -231,10 +308,13 @@ def _check(
     values = {name: value for name, value in typed.values.items() if name != "currency"}
     if not raw.is_copied:
         values |= {name: cut.plain for name, cut in typed.shortcuts.items() if not seen.get(f"mend {name}")}
-    is_proven = _is_proven_copy(raw, rules)
-    lines = raw.table.select(**values, is_proven_copy=is_proven)
-    marked = raw.table.select(**values, is_proven_copy=is_proven, copy=mark_copies(raw))
-    if raw.is_copied:
+    if is_delivery:
+        lines = marked = raw.table.select(**values, **of_rows(raw, rules))
+    else:
+        is_proven = _is_proven_copy(raw, rules)
+        lines = raw.table.select(**values, is_proven_copy=is_proven)
+        marked = raw.table.select(**values, is_proven_copy=is_proven, copy=mark_copies(raw))
+    if raw.is_copied and not is_delivery:
         connection = cast("Any", raw.table.get_backend())
         lines = marked = connection.create_table("lines", marked)
         raw.drop()

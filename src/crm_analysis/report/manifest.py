@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from crm_analysis.data.loading import CSV_ENDINGS, PARQUET_ENDINGS
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import _, count, day, month_of, number, rate
 from crm_analysis.periods import Month
@@ -149,6 +150,8 @@ def _data_hash(settings: Settings) -> str:
     if source.path is None:
         return NOT_A_FILE
     file = settings.path(source.path)
+    if file.is_dir():
+        return _folder_hash(file, tuple(f"*{ending}" for ending in CSV_ENDINGS + PARQUET_ENDINGS))
     if not file.is_file():
         raise DataError(
             f"{source.path}: there is no such file.\n"

@@ -90,7 +90,7 @@ def write_values(
     if model is not None:
         # Read once, it need not be copied first.
         settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"copy_rows": 0})})
-    log = open_transactions(settings, as_of=as_of, transactions=transactions)
+    log = open_transactions(settings, as_of=as_of, transactions=transactions, progress=tell)
     if log.is_copied and model is None:
         tell(_("Testing, fitting and valuing"))
         valuation = value_period(log, as_of=as_of, settings=settings)
