@@ -81,9 +81,9 @@ def as_frame(lines) -> pd.DataFrame:
     return frame.assign(order_date=days)
 
 
-@settings(max_examples=5, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=4, phases=[Phase.explicit, Phase.generate])
 @given(
-    deliveries=st.lists(LINES, min_size=2, max_size=4),
+    deliveries=st.lists(LINES, min_size=2, max_size=3),
     corrected=st.none() | LINES,
     key=st.sampled_from([(), ("order_id",)]),
     copy_rows=st.sampled_from([0, 1000]),
