@@ -48,31 +48,22 @@ def open_transactions(
         When the settings name no source.
     """
     source, company = settings.sources.transactions, settings.company
-    where, connection = _place(settings) if transactions is None else (transactions, None)
-    if source.deliveries and transactions is None:
-        return read_deliveries(
-            where,
-            settings.path(settings.report.processed) / KEPT_IN,
-            columns=source.columns,
-            as_of=as_of,
-            rules=source.rules,
-            currency=company.currency,
-            timezone=company.timezone,
-            engine=settings.engine,
-            only=source.only,
-            progress=progress,
-        )
-    return read_transactions(
-        where,
-        columns=source.columns,
-        as_of=as_of,
-        connection=connection,
-        rules=source.rules,
-        currency=company.currency,
-        timezone=company.timezone,
-        engine=settings.engine,
-        only=source.only,
-    )
+    how: dict[str, Any] = {
+        "columns": source.columns,
+        "as_of": as_of,
+        "rules": source.rules,
+        "currency": company.currency,
+        "timezone": company.timezone,
+        "engine": settings.engine,
+        "only": source.only,
+    }
+    if transactions is not None:
+        return read_transactions(transactions, **how)
+    where, connection = _place(settings)
+    if source.deliveries:
+        kept_in = settings.path(settings.report.processed) / KEPT_IN
+        return read_deliveries(where, kept_in, **how, progress=progress)
+    return read_transactions(where, connection=connection, **how)
 
 
 def parts_of_log(settings: Settings, column: str) -> list[LogPart]:
