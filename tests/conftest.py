@@ -29,6 +29,7 @@ BOOK = {"project", "twin", "book"}
 ENGINES = TESTS / "engines"
 
 
+@pytest.hookimpl(tryfirst=True)  # the workers read the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     with_book = {item.path for item in items if BOOK & set(getattr(item, "fixturenames", ()))}
     for item in items:

@@ -249,3 +249,10 @@ def test_git_keeps_code_and_leaves_out_data(path, ignored):
         pytest.skip("not a git checkout")
     answer = subprocess.run(["git", "check-ignore", "--quiet", "--no-index", path], cwd=ROOT, check=False)
     assert answer.returncode == (0 if ignored else 1)
+
+
+def test_what_takes_long_to_make_is_made_by_one_worker(request):
+    """A version of pytest that does not know the mark of pytest-xdist any more would make it once for each worker."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("there is one process")
+    assert request.node.nodeid.endswith(f"@{Path(__file__)}")
