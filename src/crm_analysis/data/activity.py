@@ -32,14 +32,18 @@ def daily_purchases(transactions: Any, *, first_by: Day | None = None) -> pd.Dat
         without purchases included: `first` (customers' first purchases) and `repeat` (their later purchase days).
     """
     seen = read_transactions(transactions)
-    days = _with_first_day(seen)
+    days, firsts = customer_days(seen), _first_days(seen)
     if first_by is not None:
-        days = days.filter(days.first_day <= to_day(first_by, "first_by"))
-    is_first = days.order_date == days.first_day
-    counts = days.group_by("order_date").agg(first=is_first.sum(), repeat=(~is_first).sum())
-    frame: pd.DataFrame = engines.fetch_frame(counts)
-    frame = frame.set_index(pd.DatetimeIndex(frame["order_date"]))[["first", "repeat"]]
-    return frame.reindex(_calendar(seen), fill_value=0).astype("int64")
+        firsts = firsts.filter(firsts.first_day <= to_day(first_by, "first_by"))
+        days = days.semi_join(firsts, "customer_id")
+    counts = pd.DataFrame(
+        {
+            "first": _by(firsts.group_by(period=firsts.first_day).agg(value=firsts.count())),
+            "purchases": _by(days.group_by(period=days.order_date).agg(value=days.count())),
+        }
+    )
+    counts = counts.set_axis(pd.DatetimeIndex(counts.index)).reindex(_calendar(seen)).fillna(0).astype("int64")
+    return counts.assign(repeat=counts["purchases"] - counts["first"])[["first", "repeat"]]
 
 
 def monthly_activity(transactions: Any) -> pd.DataFrame:
@@ -53,18 +57,20 @@ def monthly_activity(transactions: Any) -> pd.DataFrame:
         days) and `revenue` (in the log's currency, net of refunds).
     """
     seen = read_transactions(transactions)
-    days = _with_first_day(seen)
-    days = days.mutate(month=days.order_date.strftime("%Y-%m"), is_first=days.order_date == days.first_day)
-    months = days.group_by("month").agg(
-        customers=days.customer_id.nunique(),
-        new_customers=days.is_first.sum(),
-        orders=days.count(),
-        revenue=days.amount.sum().cast(float),
+    days, firsts = customer_days(seen), _first_days(seen)
+    # Customers of a month first, so that none is counted twice and no engine has to keep them apart a second time.
+    buyers = days.group_by("customer_id", month=_month(days.order_date)).agg(
+        orders=days.count(), revenue=days.amount.sum()
     )
+    months = buyers.group_by("month").agg(
+        customers=buyers.count(), orders=buyers.orders.sum(), revenue=buyers.revenue.sum().cast(float)
+    )
+    new_customers = _by(firsts.group_by(period=_month(firsts.first_day)).agg(value=firsts.count()))
+    frame: pd.DataFrame = engines.fetch_frame(months).set_index("month").assign(new_customers=new_customers)
     calendar = pd.Index(_calendar(seen).strftime("%Y-%m").unique(), name="month")
     counts = dict.fromkeys(["customers", "new_customers", "orders"], "int64")
-    frame: pd.DataFrame = engines.fetch_frame(months).set_index("month")
-    return frame.reindex(calendar, fill_value=0).astype(counts)
+    frame = frame.set_axis(pd.Index([_written(month) for month in frame.index])).reindex(calendar).fillna(0)
+    return frame.astype(counts)[["customers", "new_customers", "orders", "revenue"]]
 
 
 def base_by_date(transactions: Any, *, dates: Sequence[date], active_days: int) -> pd.DataFrame:
@@ -101,9 +107,23 @@ def base_by_date(transactions: Any, *, dates: Sequence[date], active_days: int) 
     return pd.DataFrame(table, index=pd.Index(list(dates), name="as_of"), dtype="int64")
 
 
-def _with_first_day(seen: Transactions) -> ir.Table:
-    days = customer_days(seen)
-    return days.mutate(first_day=days.order_date.min().over(group_by="customer_id"))
+def _first_days(seen: Transactions) -> ir.Table:
+    return seen.table.group_by("customer_id").agg(first_day=seen.table.order_date.min())
+
+
+def _by(counted: ir.Table) -> pd.Series:
+    """Bring the column value over, by the column period."""
+    frame: pd.DataFrame = engines.fetch_frame(counted)
+    return frame.set_index("period")["value"]
+
+
+def _month(day: ir.DateValue) -> ir.IntegerValue:
+    """Months since the year 0: numbers are told apart at less cost than words."""
+    return (day.year() * 12 + day.month() - 1).cast("int64")
+
+
+def _written(month: int) -> str:
+    return f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
 def _calendar(seen: Transactions) -> pd.DatetimeIndex:
