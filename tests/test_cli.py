@@ -1,6 +1,7 @@
 """The command line: exit codes, where words go, and what the last line says."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,27 @@ def test_value_writes_every_customer(valued):
 
 def test_value_leaves_nothing_unfinished(valued):
     assert [file.name for file in valued.parent.iterdir()] == ["values.csv"]
+
+
+def test_an_interrupted_valuation_ends_with_one_and_leaves_nothing(folder, tmp_path):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would have it ignored
+    (temporary := tmp_path / "temporary").mkdir()
+    value = subprocess.Popen(
+        [sys.executable, "-m", "crm_analysis.cli", "value", "--as-of", "1998-06-30", "--out", f"{tmp_path}/out/"],
+        cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"COLUMNS": "200", "TMPDIR": str(temporary)},
+    )  # fmt: skip
+    assert value.stderr is not None
+    for line in value.stderr:
+        if "Testing forecasts of" in line:
+            break
+    value.send_signal(signal.SIGINT)
+    told, said = value.communicate(timeout=60)
+    assert value.returncode == 1
+    assert "Interrupted" in said
+    assert told == ""
+    assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_status_says_when_nothing_is_published(folder):

@@ -69,6 +69,8 @@ def report(
         book = build_book(period, settings=companies[0], parameters=given, force=force, progress=tell)
     if book.already_published:
         _say(f"{period} is already published from the same inputs; nothing was run.")
+    else:
+        _say(book.manifest["valued"])
     _made(book.first_page)
 
 

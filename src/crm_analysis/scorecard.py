@@ -143,6 +143,7 @@ def build_scorecard(
     active_days: int,
     targets: Mapping[str, float] | None = None,
     fitted_anew: bool = True,
+    sample: Transactions | None = None,
 ) -> Scorecard:
     """Compute thirteen months of every indicator.
 
@@ -162,6 +163,8 @@ def build_scorecard(
         Indicator key to value.
     fitted_anew : bool
         Whether the purchase model is fitted to each month, as in `equity_history`.
+    sample : Transactions, optional
+        The log of the sample of customers that was valued, where `values` are not those of everybody.
 
     Raises
     ------
@@ -181,7 +184,7 @@ def build_scorecard(
     activity = monthly_activity(transactions).reindex(index)
     history[["new_customers", "orders", "revenue"]] = activity[["new_customers", "orders", "revenue"]]
     history["order_value"] = history["revenue"] / history["orders"].where(history["orders"] > 0)
-    earlier = equity_history(transactions, dates=dates[:-1], like=values, fitted_anew=fitted_anew)
+    earlier = equity_history(sample or transactions, dates=dates[:-1], like=values, fitted_anew=fitted_anew)
     # A month whose log was too short for a sound fit has no equity to compare with.
     history["equity"] = [*earlier["equity"].where(earlier["sound"]), values.total]
     calendar = [str(period.shift(-back)) for back in reversed(range(MONTHS_SHOWN))]

@@ -210,6 +210,8 @@ class ReportSettings(_Part):
 
     Attributes
     ----------
+    customers : int
+        A book values about so many customers at most; of a larger base a random sample, scaled up to all of them.
     memory : str or None
         How much memory books that are built at the same time may take together, such as "6 GB"; None: a share of what
         is free.
@@ -220,6 +222,7 @@ class ReportSettings(_Part):
     notebooks: str = "notebooks"
     pseudonymise: bool = True
     targets: dict[str, float] = Field(default_factory=dict)
+    customers: Annotated[int, Field(ge=1_000)] = 200_000
     memory: Annotated[str, AfterValidator(_readable_memory)] | None = None
 
     @property

@@ -159,9 +159,21 @@ def test_a_sample_of_customers_has_their_whole_log(parquet, summary):
     pd.testing.assert_frame_equal(sample, summary.frame.loc[sample.index])
 
 
-def test_a_sample_larger_than_the_base_is_the_base(parquet, summary):
-    sample = in_place(parquet).sample_of_customers(1_000_000)
-    assert len(summarize_customers(sample, as_of=AS_OF)) == len(summary)
+def test_a_sample_larger_than_the_base_is_the_base_where_it_is(parquet):
+    log = in_place(parquet)
+    assert log.sample_of_customers(1_000_000) is log
+
+
+def test_a_sample_with_more_rows_than_are_copied_stays_in_its_engine(parquet):
+    log = in_place(parquet)
+    kept = log.sample_of_customers(500)
+    assert not kept.is_copied
+    copied = read_transactions(parquet, as_of=AS_OF).sample_of_customers(500)
+    assert copied.is_copied
+    assert kept.stands_for == copied.stands_for
+    pd.testing.assert_frame_equal(
+        summarize_customers(kept, as_of=AS_OF).frame, summarize_customers(copied, as_of=AS_OF).frame
+    )
 
 
 def test_a_folder_of_parquet_files_is_one_log(parquet, tmp_path, summary):

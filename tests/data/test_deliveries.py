@@ -15,6 +15,7 @@ from crm_analysis.data.company_log import open_transactions, parts_of_log
 from crm_analysis.data.customer_table import CustomerTable, customer_table
 from crm_analysis.data.deliveries import STATE
 from crm_analysis.data.sources import Transactions, read_deliveries, read_transactions
+from crm_analysis.data.summaries import summarize_customers
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.settings import DoorRules, EngineSettings, load_settings
 
@@ -147,6 +148,19 @@ def test_only_customers_whom_new_lines_concern_are_summed_up_again(folder, monke
     customers_of(read(folder), second).keep()
     assert again == [set(month_of(log, second)["customer_id"])]
     assert len(again[0]) < log["customer_id"].nunique() / 5
+
+
+def test_a_summary_that_is_kept_folds_in_what_is_new(folder, monkeypatch):
+    log, (first, second) = load_cdnow_sample(), MONTHS[5:7]
+    how = {"annual_discount_rate": RATE, "gaps": True}
+    days = pd.to_datetime(log["order_date"]).dt.date
+    deliver(folder, "before.csv", log[days <= first])
+    summarize_customers(read(folder), as_of=first, kept=True, **how)
+    deliver(folder, "month.csv", month_of(log, second))
+    monkeypatch.setattr(CustomerTable, "_from_scratch", lambda *_: pytest.fail("everybody was summed up again"))
+    found = summarize_customers(read(folder), as_of=second, kept=True, **how).frame
+    expected = summarize_customers(read_transactions(log), as_of=second, **how).frame
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-9, atol=max(CARRIED.values()))
 
 
 def test_sums_are_made_anew_for_another_rate_and_for_an_earlier_date(folder):

@@ -59,6 +59,7 @@ QUESTIONS: dict[str, Question] = {
     "daily purchases": lambda log, day: daily_purchases(log),
     "monthly activity": lambda log, day: monthly_activity(log),
     "base by date": lambda log, day: base_by_date(log, dates=[before(log, day), day], active_days=10),
+    "a sample of customers": lambda log, day: summarize_customers(log.sample_of_customers(3), as_of=day).frame,
     "order clock": lambda log, day: np.array(order_clock(log, as_of=day).factors),
     "gaps by the clock": lambda log, day: with_gaps(
         log, summarize_customers(log, as_of=day), order_clock(log, as_of=day)

@@ -91,7 +91,7 @@ def test_a_host_that_never_answers_is_given_up(silent):
 
 @pytest.mark.usefixtures("psycopg")
 def test_patience_with_a_silent_host_is_not_endless(silent, monkeypatch):
-    monkeypatch.setattr(engines, "PATIENCE", 2)
+    monkeypatch.setattr("crm_analysis.data.engines.reaching.PATIENCE", 2)
     with told("cannot be reached"):
         engines.connect(f"postgresql://analyst:{SECRET}@127.0.0.1:{silent}/shop")
 

@@ -162,6 +162,7 @@ def test_the_manifest_says_what_went_in_and_how_it_went(book):
     for key in ("status", "parameters", "inputs", "rows", "customers", "versions", "commit", "seconds", "converged"):
         assert key in manifest
     assert manifest["status"] == "published"
+    assert manifest["valued"] == f"All {manifest['customers']} customers were valued."
     assert manifest["rows"] == manifest["rows_used"] + 2  # one without a customer, one after the period
     assert set(manifest["seconds"]) == {chapter.key for chapter in CHAPTERS} | {"all"}
 

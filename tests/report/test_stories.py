@@ -166,3 +166,37 @@ def test_a_fit_that_was_given_stands_behind_the_book_as_it_is(tell, tmp_path):
     assert "BG/NBD with the parameters it was given" in texts["customer_value"]
     assert "the purchase model, as it was given" in texts["customer_equity"]
     assert "not known" in texts["customer_equity"]
+
+
+@pytest.fixture(scope="module")
+def of_a_sample(tell, simulated_orders):
+    """A base larger than the settings let a book hold."""
+    return tell(simulated_orders(customers=2_500), ("[report]", "[report]\ncustomers = 1000"))
+
+
+def test_a_book_of_a_large_base_says_that_it_values_a_sample(of_a_sample):
+    said = re.search(r"so ([\d,]+) of its 2,500 customers were valued, drawn at random", of_a_sample["overview"])
+    assert 800 < int(said[1].replace(",", "")) < 1_000
+    assert "Who was drawn leaves a standard error of" in of_a_sample["customer_value"]
+    assert "the chance in who is in the sample" in of_a_sample["customer_equity"]
+
+
+def test_a_book_of_a_sample_counts_the_whole_base(of_a_sample):
+    assert "The 2,500 customers are expected to buy" in of_a_sample["customer_value"]
+    assert "for each of 2,500 customers" in of_a_sample["customer_equity"]
+
+
+def test_what_is_counted_in_a_sample_is_said_to_be(of_a_sample):
+    assert of_a_sample["customer_value"].count("Counted are those of the sample.") >= 5
+    assert "Counted are those of the sample." in of_a_sample["overview"]
+    assert "customers drawn, standing for 2,500" in of_a_sample["overview"]
+    assert "chance by the square root" in of_a_sample["customer_equity"]
+
+
+def test_a_sample_names_no_most_valuable_customers(of_a_sample):
+    assert "none are named here" in of_a_sample["customer_value"]
+    assert "most valuable customers hold" not in of_a_sample["customer_value"]
+
+
+def test_a_book_of_everybody_speaks_of_no_sample(costly):
+    assert "sample" not in " ".join(costly.values()).lower()

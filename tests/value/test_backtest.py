@@ -237,3 +237,16 @@ def test_the_log_after_the_as_of_date_does_not_change_the_forecast(cdnow):
     how = {"as_of": date(1998, 3, 31), "horizon": 26, "models": ["BG/NBD"], "draws": 10}
     early, cut = (forecast_purchases(source, **how) for source in (log, log.until(date(1998, 3, 31))))
     pd.testing.assert_series_equal(early.expected, cut.expected)
+
+
+def test_a_test_says_how_far_it_is(sample_log, cdnow_fits):
+    told = []
+    origins = ["1997-06-30", "1997-09-30"]
+    backtest(
+        sample_log, origins=origins, horizon="12 weeks", models=[cdnow_fits["NBD"]], draws=100, progress=told.append
+    )
+    assert [str(words) for words in told] == [
+        "Testing forecasts of 30 June 1997, 1 of 2",
+        "Testing forecasts of 30 September 1997, 2 of 2",
+    ]
+    assert [step.share for step in told] == [0, 0.5]

@@ -125,7 +125,7 @@ def test_a_table_that_is_there_already_is_not_replaced(base):
 
 
 def test_no_file_is_left_behind_by_a_failed_write(base, tmp_path, monkeypatch):
-    monkeypatch.setattr("crm_analysis.data.engines._put_in_place", lambda *_paths: 1 / 0)
+    monkeypatch.setattr("crm_analysis.data.engines.writing._put_in_place", lambda *_paths: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         base.write(tmp_path / "values.parquet")
     assert list(tmp_path.iterdir()) == []

@@ -36,24 +36,30 @@ class CustomerSummary:
         End of observation; published summaries do not always tell.
     annual_discount_rate : float, optional
         The rate behind spend_carried and orders_carried, where these columns are present.
+    stands_for : float
+        Customers of the base for each of these: above 1 for a random sample. `CustomerValues.total`, what is in
+        `CustomerEquity` and the customers and values of `value_concentration` are then those of the base.
 
     Raises
     ------
     DataError
         When rows break rules: all rules at once, with the first rows of each.
     SettingsError
-        When the time unit, the date or the rate is wrong.
+        When the time unit, the date, the rate or `stands_for` is wrong.
     """
 
     frame: pd.DataFrame
     time_unit: TimeUnit
     as_of: date | None = None
     annual_discount_rate: float | None = None
+    stands_for: float = 1.0
 
     def __post_init__(self) -> None:
         check_time_unit(self.time_unit)
         if not isinstance(self.frame, pd.DataFrame):
             raise SettingsError(f"a customer summary needs a DataFrame, not a {type(self.frame).__name__}.")
+        if not (np.isfinite(self.stands_for) and self.stands_for >= 1):
+            raise SettingsError(f"stands_for is {self.stands_for}; a customer stands for one customer or more.")
         if self.as_of is not None:
             object.__setattr__(self, "as_of", to_day(self.as_of, "as_of"))
         if self.annual_discount_rate is not None:
@@ -77,6 +83,11 @@ class CustomerSummary:
     def __repr__(self) -> str:
         as_of = "" if self.as_of is None else f", as of {self.as_of}"
         return f"CustomerSummary({len(self):,} customers, time unit {self.time_unit}{as_of})"
+
+    @property
+    def number_of_customers(self) -> int:
+        """Customers of the base: those in the frame, or more where these are a sample."""
+        return round(len(self.frame) * self.stands_for)
 
     @property
     def monetary_count(self) -> pd.Series:

@@ -206,7 +206,8 @@ class CustomerTable:
         dates = dict.fromkeys(["first_purchase", "last_purchase"], "datetime64[us]")
         # Sorted here, because engines sort text in different ways.
         frame = frame.set_index("customer_id").sort_index().astype(dates)
-        return CustomerSummary(frame, self.time_unit, self.as_of, self.annual_discount_rate)
+        stands_for = self.transactions.stands_for
+        return CustomerSummary(frame, self.time_unit, self.as_of, self.annual_discount_rate, stands_for)
 
     def fold(self, grid: Grid = "day") -> "FoldedHistories":
         """Count the customers of each distinct history, in their engine.
@@ -312,10 +313,10 @@ def _per_customer(
     lines: ir.Table, as_of: date, annual_discount_rate: float | None, log: Transactions, *, carries_orders: bool
 ) -> ir.Table:
     """From used lines of a log to one row a customer."""
-    days = _days_of(lines)
+    days = _days_of(lines, log)
     if annual_discount_rate is not None:
         days = _carried(days, as_of, annual_discount_rate, log, orders=carries_orders)
-    return customer_sums(days, all_paid=log.log.all_paid)
+    return customer_sums(days, log)
 
 
 def slices(lines: int, engine: EngineSettings) -> int:
@@ -327,11 +328,17 @@ def slices(lines: int, engine: EngineSettings) -> int:
 
 def customer_days(transactions: Transactions) -> ir.Table:
     """Return one row per purchase: customer_id, order_date and the day's summed amount."""
-    return _days_of(transactions.table)
+    return _days_of(transactions.table, transactions)
 
 
-def _days_of(lines: ir.Table) -> ir.Table:
-    return lines.group_by("customer_id", "order_date").agg(amount=lines.amount.sum())
+def _days_of(lines: ir.Table, log: Transactions) -> ir.Table:
+    return lines.group_by("customer_id", "order_date").agg(amount=_summed(lines.amount, log))
+
+
+def _summed(amounts: ir.DecimalColumn, log: Transactions) -> ir.DecimalScalar:
+    """Sum amounts. Engines make wide decimals of sums, which take twice the room and are slow to add and to write."""
+    is_narrow = float(log.log.turnover) < _NARROW_LIMIT
+    return amounts.sum().cast(MONEY) if is_narrow else amounts.sum()
 
 
 def seen_by(transactions: Any, as_of: date) -> Transactions:
@@ -350,18 +357,18 @@ def days_between(start: ir.DateValue, end: ir.DateValue) -> ir.IntegerValue:
     return end.delta(start, unit="day")
 
 
-def customer_sums(days: ir.Table, *, all_paid: bool) -> ir.Table:
+def customer_sums(days: ir.Table, log: Transactions) -> ir.Table:
     """One row a customer from one row a purchase: first and last day, counts and sums, which add up over stretches."""
     carried = [name for name in ("spend_carried", "orders_carried") if name in days.columns]
     sums = {
         "first_purchase": days.order_date.min(),
         "last_purchase": days.order_date.max(),
         "purchases": days.count(),
-        "total": days.amount.sum(),
+        "total": _summed(days.amount, log),
         # As a float: the least of pairs of decimals is slow to find, and rounding brings the decimal back.
         "first_amount": engines.at_least(days.amount.cast(float), days.order_date),
     }
-    if not all_paid:
+    if not log.log.all_paid:
         paid = days.amount > 0
         sums |= {"paid_total": days.amount.sum(where=paid).fill_null(0), "paid_count": paid.sum()}
     sums |= {name: days[name].sum().cast(float) for name in carried}

@@ -44,6 +44,10 @@ class CheckedLog:
         The source's name, for people, and the currency of every amount.
     store : Store or None
         Where the deliveries of the log are kept, when it came in such.
+    stands_for : float
+        Customers of the base for each customer of the log: above 1 for a sample.
+    all_named : bool
+        Whether every line is known to have a customer, so that ids need not be read to tell.
     """
 
     lines: ir.Table
@@ -59,6 +63,8 @@ class CheckedLog:
     source: str
     currency: str
     store: "Store | None" = None
+    stands_for: float = 1.0
+    all_named: bool = False
 
 
 def judge(log: CheckedLog, lines: ir.Table, as_of: date | None) -> ir.Table:
@@ -91,12 +97,12 @@ def used_lines(log: CheckedLog, judged: ir.Table, as_of: date | None) -> ir.Tabl
     if log.is_copied or _nets(log) or _sets_gifts_aside(log):
         return judged.filter(judged.outcome == "used")
     reasons = _reasons(log, log.lines, as_of)
-    return log.lines.filter([~broken for broken, _key in reasons])
+    return log.lines.filter([~broken for broken, _key in reasons]) if reasons else log.lines
 
 
 def _reasons(log: CheckedLog, lines: ir.Table, as_of: date | None) -> list[tuple[ir.BooleanValue, str]]:
     """What sets a line aside whatever the other lines are; what no line can be is left out."""
-    reasons = [(lines.customer_id.isnull(), "missing_customer_id")]
+    reasons = [] if log.all_named else [(lines.customer_id.isnull(), "missing_customer_id")]
     if as_of is not None:
         reasons.insert(0, (lines.order_date > as_of, "after_as_of"))
     if log.rules.order_line_key:

@@ -5,6 +5,7 @@ returns `Transactions`, which can be cut at any earlier date. A small source is 
 so becomes a value; a large one stays where it is, and its own engine does the work.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -76,6 +77,11 @@ class Transactions:
         """Whether the lines are in the embedded DuckDB now, or in the source as it stands."""
         return self.log.is_copied
 
+    @property
+    def stands_for(self) -> float:
+        """Customers of the base for each customer of these transactions: 1, or more for a sample of customers."""
+        return self.log.stands_for
+
     def until(self, as_of: Day) -> "Transactions":
         """Return the transactions as the door would have shown them on an earlier date.
 
@@ -97,29 +103,41 @@ class Transactions:
         return _cut(self.log, day)
 
     def sample_of_customers(self, customers: int) -> "Transactions":
-        """Return the whole log of about so many customers, drawn by the digest of their ids; all where there are fewer.
+        """Return the log of about so many customers, drawn by the digest of their ids; itself where there are no more.
 
-        The sample is the same at every call, and is copied into the embedded DuckDB.
+        The same customers are drawn at every call, and of a base that grows until it is larger by a fifth: the share
+        is rounded down to a quarter of a power of two. Up to `engine.copy_rows` rows are copied into an embedded
+        DuckDB; more are kept in the engine of the log. The sample knows how many customers of the base each of its
+        customers stands for.
         """
-        lines = self.log.lines
-        [known] = engines.rows_of(self.table.aggregate(customers=self.table.customer_id.nunique()))
-        share = customers / max(1, known["customers"])
-        if share < 1:
-            lines = lines.filter(is_drawn(lines.customer_id, share))
-        content = engines.fetch(lines)
-        copied = engines.embedded(self.log.engine).create_table("lines", content)
-        marked = copied.mutate(copy=ibis.literal(0))
-        [seen] = engines.rows_of(copied.aggregate(rows=copied.count(), money=copied.amount.sum()))
+        base = self._number_of_customers()
+        if base <= customers:
+            return self
+        # Digests of a sample are all below its own share.
+        share = 2 ** (math.floor(4 * math.log2(customers / (base * self.stands_for))) / 4)
+        drawn = self.log.lines.filter(is_drawn(self.log.lines.customer_id, share))
+        is_copied = engines.count(drawn) <= self.log.engine.copy_rows
+        if is_copied:
+            lines = engines.embedded(self.log.engine).create_table("lines", engines.fetch(drawn))
+        else:
+            lines = engines.keep(drawn)
+        [seen] = engines.rows_of(lines.aggregate(rows=lines.count(), money=lines.amount.sum()))
         log = replace(
             self.log,
-            lines=copied,
-            marked=marked,
+            lines=lines,
+            marked=lines.mutate(copy=ibis.literal(0)),
             rows=seen["rows"],
             money=seen["money"],
-            is_copied=True,
+            is_copied=is_copied,
             store=None,
         )
-        return _cut(log, self.as_of)
+        sample = _cut(log, self.as_of)
+        stands_for = self.stands_for * base / max(1, sample._number_of_customers())
+        return replace(sample, log=replace(log, stands_for=stands_for))
+
+    def _number_of_customers(self) -> int:
+        [known] = engines.rows_of(self.table.aggregate(customers=self.table.customer_id.nunique()))
+        return int(known["customers"])
 
     @property
     def counters(self) -> pd.DataFrame:
@@ -326,6 +344,7 @@ def _check(
         turnover=seen["turnover"],
         has_refunds=bool(seen["refunds"]),
         all_paid=not seen["unpaid"],
+        all_named=not seen["nameless"],
         is_copied=raw.is_copied,
         rules=rules,
         engine=engine,
@@ -349,7 +368,7 @@ def _look_through(
     raw: RawTable, values: Mapping[str, ir.Value], checks: Sequence[Check], shortcuts: Mapping[str, Shortcut]
 ) -> dict[str, Any]:
     """Count in one pass: rows, money, what breaks a check, and what the rest of the road can be spared."""
-    wanted = {"rows": raw.table.count()}
+    wanted = {"rows": raw.table.count(), "nameless": _without_name(values, shortcuts)}
     if "amount" in values:
         amount = values["amount"]
         wanted |= {
@@ -366,6 +385,16 @@ def _look_through(
     }
     [row] = engines.rows_of(raw.table.aggregate(**wanted))
     return row
+
+
+def _without_name(values: Mapping[str, ir.Value], shortcuts: Mapping[str, Shortcut]) -> ir.IntegerScalar:
+    """How many rows may have no customer, at the price of a look: those that need mending are not mended for it."""
+    cut = shortcuts.get("customer_id")
+    if cut is not None and cut.needs_mending is not None:
+        return (cut.plain.isnull() | cut.needs_mending.fill_null(False)).sum()  # noqa: PD003 ibis
+    if "customer_id" not in values:
+        return values["order_date"].count()
+    return values["customer_id"].isnull().sum()  # noqa: PD003 ibis
 
 
 def _present(columns: TransactionColumns, available: tuple[str, ...]) -> dict[str, str]:

@@ -66,6 +66,7 @@ def summarize_customers(
     time_unit: TimeUnit = "week",
     annual_discount_rate: float | None = None,
     gaps: bool = False,
+    kept: bool = False,
 ) -> CustomerSummary:
     """Summarise each customer's purchases up to a date.
 
@@ -81,6 +82,9 @@ def summarize_customers(
         A fraction a year. When given, past purchases are also carried to `as_of` at this rate.
     gaps : bool
         Also sum the logarithms of the gaps between purchases, which models of regular buying need.
+    kept : bool
+        Of a log that came in deliveries, fold what is new into the sums of the last date that was kept, and keep them
+        for the next one (see `kept_sums`).
 
     Returns
     -------
@@ -109,9 +113,8 @@ def summarize_customers(
     Fader, Hardie & Lee (2005), "RFM and CLV", Journal of Marketing Research 42(4), for (x, t_x, T) and m_x.
     """
     seen = seen_by(transactions, to_day(as_of, "as_of"))
-    customers = customer_table(
-        seen, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate
-    ).summary()
+    table = customer_table(seen, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate)
+    customers = (table.keep() if kept and seen.log.store is not None else table).summary()
     if not gaps:
         return customers
     days, start = customer_days(seen), ibis.literal(seen.first_date)

@@ -273,6 +273,7 @@ class _Run:
             "rows": facts["data_quality"]["rows"],
             "rows_used": facts["data_quality"]["rows_used"],
             "customers": facts["customer_value"]["customers"],
+            "valued": facts["customer_value"]["valued"],
             "converged": facts["customer_value"]["converged"],
             "warnings": facts["overview"]["warnings"],
             "facts": facts,

@@ -54,6 +54,14 @@ class Chapter:
         """The purchase log through the door, cut at the end of the period."""
         return open_transactions(self.settings, as_of=self.as_of)
 
+    @cached_property
+    def valued_log(self) -> Transactions:
+        """The log of those who are valued: all customers, or a random sample where there are more than a book holds."""
+        log, most = self.transactions, self.settings.report.customers
+        lines = int(log.reconciliation["rows"].iloc[0])
+        # Customers need not be counted where even the lines are no more.
+        return log if lines <= most else log.sample_of_customers(most)
+
     def write(self, name: str, table: pd.DataFrame) -> None:
         """Leave a table on the shelf, as `<name>.parquet`."""
         table.to_parquet(self.folder / f"{name}.parquet")

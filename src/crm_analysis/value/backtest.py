@@ -18,11 +18,13 @@ from crm_analysis.data.order_clock import OrderClock
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import CalibrationHoldout, split_calibration_holdout
 from crm_analysis.errors import DataError, EstimationWarning, SettingsError
+from crm_analysis.messages import _, day
 from crm_analysis.models.bgnbd import BGNBDFit
 from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
+from crm_analysis.progress import Progress, Step
 from crm_analysis.value.backtest_result import Backtest
 from crm_analysis.value.candidates import Candidate, fit_candidate, named
 from crm_analysis.value.draws import doubts, drawn_fits
@@ -56,6 +58,7 @@ def backtest(
     time_unit: TimeUnit = "week",
     draws: int = 400,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> Backtest:
     """Fit to each origin, predict the `horizon` after it, and compare with what happened.
 
@@ -82,6 +85,8 @@ def backtest(
         Unit the models count in.
     draws, seed : int
         Simulated futures behind the interval and the weekly band.
+    progress : callable, optional
+        Told in words what is being done, and how far it is where that is known.
 
     Returns
     -------
@@ -105,7 +110,12 @@ def backtest(
     candidates = named(models)
     if not days or not candidates:
         raise SettingsError("backtest: no origin or no model given, so there is nothing to test.")
-    tests = [_test(log, origin, horizon, candidates, rules, clock, time_unit) for origin in days]
+    tests = []
+    for number, origin in enumerate(days, start=1):
+        if progress is not None:
+            words = _("Testing forecasts of {date}, {number} of {all}", date=day(origin), number=number, all=len(days))
+            progress(Step(words, number, len(days)))
+        tests.append(_test(log, origin, horizon, candidates, rules, clock, time_unit))
     comparison = _comparison(tests, list(candidates))
     chosen = next(iter(candidates)) if keep_first else _chosen(comparison)
     last = tests[-1]
@@ -130,6 +140,7 @@ def backtest(
         origin=last.origin,
         kept=keep_first,
         given_flow=clock is not None and isinstance(fit, ClockedFit),
+        stands_for=log.stands_for,
     )
 
 

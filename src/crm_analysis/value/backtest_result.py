@@ -50,6 +50,8 @@ class Backtest:
         Whether the first one was kept without asking the test.
     given_flow : bool
         Whether the chosen model was given the flow of orders of the held-out time, which the naive rules were not.
+    stands_for : float
+        Customers of the base for each one tested: above 1 for a sample, of which all counts here are.
     """
 
     scorecard: pd.DataFrame
@@ -67,6 +69,7 @@ class Backtest:
     origin: date
     kept: bool = False
     given_flow: bool = False
+    stands_for: float = 1.0
 
     @property
     def actual(self) -> float:

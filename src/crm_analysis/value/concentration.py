@@ -15,8 +15,9 @@ class Concentration:
     Attributes
     ----------
     tenths : DataFrame, indexed by tenth (1 holds the most valuable customers)
-        customers; value and share of the total (missing when that is not positive); mean_value; mean
-        expected_purchases and expected_spend; mean orders so far; median days_since_last where the summary knows it.
+        customers and value (of the base, where a sample was valued); share of the total (missing when that is not
+        positive); mean_value; mean expected_purchases and expected_spend; mean orders so far; median days_since_last
+        where the summary knows it.
     curve : DataFrame
         Concentration curve from the most valuable customer down: share_of_customers, share_of_value, from (0, 0)
         to (1, 1); missing when the total is not positive.
@@ -53,14 +54,17 @@ def value_concentration(values: CustomerValues) -> Concentration:
     # Ties are broken by customer id, so that the same inputs always give the same tenths.
     ranked = frame.sort_index().sort_values("residual_value", ascending=False, kind="stable")
     tenth = pd.Series(np.arange(len(ranked)) * 10 // len(ranked) + 1, index=ranked.index, name="tenth")
-    return Concentration(_tenths(ranked, tenth), _curve(ranked["residual_value"]), gini(ranked["residual_value"]))
+    tenths = _tenths(ranked, tenth, values.customers.stands_for)
+    return Concentration(tenths, _curve(ranked["residual_value"]), gini(ranked["residual_value"]))
 
 
-def _tenths(ranked: pd.DataFrame, tenth: pd.Series) -> pd.DataFrame:
+def _tenths(ranked: pd.DataFrame, tenth: pd.Series, stands_for: float) -> pd.DataFrame:
     groups = ranked.groupby(tenth)
-    value = groups["residual_value"].sum()
+    value = groups["residual_value"].sum() * stands_for
+    # Ends of the tenths rounded, not the tenths, so that these add up to the base.
+    ends = (groups.size().cumsum().to_numpy() * stands_for).round().astype(np.int64)
     columns = {
-        "customers": groups.size(),
+        "customers": np.diff(ends, prepend=0),
         "value": value,
         # Shares of a total that is not positive mean nothing.
         "share": value / value.sum() if value.sum() > 0 else np.nan,
@@ -116,13 +120,14 @@ def value_by_history(values: CustomerValues) -> tuple[pd.DataFrame, pd.DataFrame
     -------
     mean_value, customers : DataFrame
         One row a class of repeat purchases, one column a class of days since the last purchase; the mean is missing
-        where there are no customers.
+        where there are no customers; where a sample was valued, customers are those it stands for.
     """
     summary = values.customers.frame
     rows = _classes(summary["frequency"], FREQUENCY_CLASSES).rename("repeat_purchases")
     columns = _classes(summary["days_since_last"], SILENCE_CLASSES).rename("days_since_last")
     cells = values.frame["residual_value"].groupby([rows, columns], observed=False)
-    return cells.mean().unstack(), cells.size().unstack()
+    customers = (cells.size() * values.customers.stands_for).round().astype("int64")
+    return cells.mean().unstack(), customers.unstack()
 
 
 def _classes(numbers: pd.Series, starts: dict[str, int]) -> pd.Series:

@@ -19,6 +19,7 @@ from crm_analysis.messages import _, count, day, number, percent
 from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, DAYS_PER_YEAR, Horizon, TimeUnit, horizon_in_units, units_per_year
+from crm_analysis.progress import Progress
 from crm_analysis.value.backtest import backtest
 from crm_analysis.value.backtest_result import Backtest
 from crm_analysis.value.candidates import FOR_AN_EXTRACT, FOR_AN_OPEN_SHOP, Candidate, fit_candidate, named
@@ -93,6 +94,7 @@ def forecast_purchases(
     annual_discount_rate: float | None = None,
     draws: int = 400,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> Forecast:
     """Forecast every customer's purchases after `as_of`.
 
@@ -120,25 +122,33 @@ def forecast_purchases(
         Handed to `summarize_customers`, for a valuation with the past in it.
     draws, seed : int
         Simulated futures behind the intervals.
+    progress : callable, optional
+        Told in words what is being done, and how far it is where that is known.
 
     Returns
     -------
     Forecast
     """
+    tell = progress or (lambda _words: None)
     as_of = to_day(as_of, "as_of")
     log = read_transactions(transactions, as_of=as_of)
-    customers = summarize_customers(log, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate)
+    customers = summarize_customers(
+        log, as_of=as_of, time_unit=time_unit, annual_discount_rate=annual_discount_rate, kept=True
+    )
     length = horizon_in_units(horizon, time_unit, as_of)
     is_open = is_open_shop(log, as_of=as_of)
     clock = order_clock(log, as_of=as_of, time_unit=time_unit, growth=growth) if is_open else None
     candidates = named(models or (FOR_AN_EXTRACT if clock is None else FOR_AN_OPEN_SHOP))
-    proof = _proof(log, customers, length, holdout, candidates, clock, draws, seed)
+    proof = _proof(log, customers, length, holdout, candidates, clock, draws, seed, progress)
     chosen = candidates[proof.model_name]
+    if isinstance(chosen, str):
+        tell(_("Fitting {model} to the whole log", model=chosen))
     model = fit_candidate(chosen, log, customers, clock=clock)
     is_given = model is chosen
     sentences = [_origin_words(model, is_given), proof.choice()]
     level, without_level = None, float(model.expected_purchases(customers, horizon=length).sum())
     if isinstance(model, ClockedFit) and not is_given:
+        tell(_("Comparing earlier forecasts with what came"))
         level = level_of(log, customers, model)
         model = at_level(model, customers, level, horizon=length)
         sentences += _assumptions(model, customers, length, level, without_level)
@@ -163,6 +173,7 @@ def forecast_purchases(
             if length > units_per_year(time_unit) / 2:
                 sentences.append(_("That share falls as time goes on, so it is more than is to be expected."))
     sentences.append(proof.verdict())
+    tell(_("Simulating futures"))
     return Forecast(
         expected=model.expected_purchases(customers, horizon=length),
         interval=total_purchases_interval(model, customers, horizon=length, draws=draws, seed=seed + 2),
@@ -256,6 +267,7 @@ def _proof(
     clock: OrderClock | None,
     draws: int,
     seed: int,
+    progress: Progress | None,
 ) -> Backtest:
     """Test the models on dates inside the log, the last one with the holdout after it."""
     as_of, unit = customers.as_of, customers.time_unit
@@ -286,6 +298,7 @@ def _proof(
             time_unit=unit,
             draws=draws,
             seed=seed,
+            progress=progress,
         )
     except DataError as error:
         raise DataError(

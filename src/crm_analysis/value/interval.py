@@ -8,6 +8,7 @@ import numpy as np
 from crm_analysis.models.histories import Floats
 
 INDIVIDUALS = "individual randomness"
+SAMPLING = "sampling of customers"
 
 
 @dataclass(frozen=True)

@@ -119,8 +119,26 @@ class CustomerValues:
 
     @property
     def total(self) -> float:
-        """Residual value of all customers together."""
-        return float(self.frame["residual_value"].sum())
+        """Residual value of all customers of the base together, those a sample stands for included."""
+        return float(self.frame["residual_value"].sum() * self.customers.stands_for)
+
+    @property
+    def number_of_customers(self) -> int:
+        """Customers of the base, those a sample stands for included."""
+        return self.customers.number_of_customers
+
+    @property
+    def sampling_error(self) -> float:
+        """Standard error of `total` because only a random sample was valued, the fits held; 0 where everybody was.
+
+        The sample is drawn without replacement (Cochran 1977, Sampling Techniques, eq. 2.23). Fits to another sample
+        would differ too: see the interval of `customer_equity`.
+        """
+        stands_for, drawn = self.customers.stands_for, len(self.frame)
+        if stands_for == 1:
+            return 0.0
+        spread = float(self.frame["residual_value"].std(ddof=1))
+        return float(stands_for * np.sqrt(drawn) * spread * np.sqrt(1 - 1 / stands_for))
 
     def save(self, folder: str | Path) -> None:
         """Write `values.parquet`, `customers.parquet` and `valuation.json` (fits and assumptions) to `folder`."""
@@ -136,6 +154,7 @@ class CustomerValues:
                 "time_unit": self.customers.time_unit,
                 "as_of": None if self.customers.as_of is None else self.customers.as_of.isoformat(),
                 "annual_discount_rate": self.customers.annual_discount_rate,
+                "stands_for": self.customers.stands_for,
             },
         }
         (folder / "valuation.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -160,6 +179,7 @@ class CustomerValues:
                 summary["time_unit"],
                 as_of,
                 summary["annual_discount_rate"],
+                summary.get("stands_for", 1.0),  # saved before there were samples
             ),
             Assumptions(**{**assumptions, "costs": Costs(**assumptions["costs"])}),
         )

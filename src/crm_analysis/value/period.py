@@ -9,6 +9,7 @@ from crm_analysis.errors import SettingsError
 from crm_analysis.models.gamma_gamma import SpendFrequencyCorrelation, fit_gamma_gamma, spend_frequency_correlation
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import purchase_fit_from_json
+from crm_analysis.progress import Progress
 from crm_analysis.settings import Settings
 from crm_analysis.value.forecast import Forecast, forecast_purchases
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
@@ -33,7 +34,9 @@ class PeriodValuation:
     correlation: SpendFrequencyCorrelation
 
 
-def value_period(transactions: Transactions, *, as_of: date, settings: Settings) -> PeriodValuation:
+def value_period(
+    transactions: Transactions, *, as_of: date, settings: Settings, progress: Progress | None = None
+) -> PeriodValuation:
     """Forecast and value every customer on `as_of`.
 
     Parameters
@@ -44,6 +47,8 @@ def value_period(transactions: Transactions, *, as_of: date, settings: Settings)
         Last day that is known.
     settings : Settings
         Money, horizon, time unit, draws and seed of the company.
+    progress : callable, optional
+        Told in words what is being done, and how far it is where that is known.
     """
     money, forecasting = settings.money, settings.forecast
     given = forecasting.purchase_fit
@@ -58,6 +63,7 @@ def value_period(transactions: Transactions, *, as_of: date, settings: Settings)
         annual_discount_rate=money.annual_discount_rate,
         draws=forecasting.draws,
         seed=forecasting.seed,
+        progress=progress,
     )
     customers = forecast.customers
     values = lifetime_value(

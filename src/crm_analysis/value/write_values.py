@@ -92,8 +92,7 @@ def write_values(
         settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"copy_rows": 0})})
     log = open_transactions(settings, as_of=as_of, transactions=transactions, progress=tell)
     if log.is_copied and model is None:
-        tell(_("Testing, fitting and valuing"))
-        valuation = value_period(log, as_of=as_of, settings=settings)
+        valuation = value_period(log, as_of=as_of, settings=settings, progress=tell)
         frame = valuation.values.frame
         _write_frame(frame, place, is_folder=is_folder)
         chosen = _("The log is small enough to be held by this process, so models were tested on the whole of it.")
@@ -105,8 +104,8 @@ def write_values(
         )
     words = ""
     if model is None:
-        tell(_("Choosing the model on a sample of customers"))
-        model, words = _chosen_on_a_sample(log, as_of, settings)
+        tell(_("Drawing a sample of customers to choose the model"))
+        model, words = _chosen_on_a_sample(log, as_of, settings, tell)
     money = settings.money
     base = value_customer_base(
         log,
@@ -125,7 +124,7 @@ def write_values(
     return Written(place, base.number_of_customers, _total(place), f"{words} {base.method}".strip())
 
 
-def _chosen_on_a_sample(log: Transactions, as_of: date, settings: Settings) -> tuple[str, str]:
+def _chosen_on_a_sample(log: Transactions, as_of: date, settings: Settings, tell: Progress) -> tuple[str, str]:
     """Name the model that the test on a random sample of customers speaks for, and say so."""
     sample = log.sample_of_customers(SAMPLE)
     forecast = forecast_purchases(
@@ -137,6 +136,7 @@ def _chosen_on_a_sample(log: Transactions, as_of: date, settings: Settings) -> t
         time_unit=settings.forecast.time_unit,
         draws=settings.forecast.draws,
         seed=settings.forecast.seed,
+        progress=tell,
     )
     proof = forecast.backtest
     words = _(

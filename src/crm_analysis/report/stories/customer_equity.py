@@ -10,7 +10,7 @@ from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.concentration_curve import concentration_curve
 from crm_analysis.report.figures.equity_history import equity_history
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Note
-from crm_analysis.report.stories.wording import contents_words, horizon_words, terms_words
+from crm_analysis.report.stories.wording import contents_words, horizon_words, sample_words, terms_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.scorecard import Scorecard, build_scorecard
 from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_grid
@@ -38,6 +38,7 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
         active_days=chapter.settings.forecast.active_days,
         targets=chapter.settings.report.targets,
         fitted_anew=chapter.settings.forecast.purchase_fit is None,
+        sample=chapter.valued_log,
     )
     chapter.write("history", scorecard.history)
     chapter.write("scorecard", scorecard.table)
@@ -51,6 +52,7 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
         contains=list(interval.contains),
         parameters_lower=parameters.lower,
         parameters_upper=parameters.upper,
+        parameters_contain=list(parameters.contains),
         draws=len(equity.draws),
         horizon=equity.values.assumptions.horizon,
         margin=equity.values.assumptions.margin,
@@ -72,8 +74,8 @@ def headline(chapter: Chapter, equity: CustomerEquity) -> Headline:
         lede=_(
             "That is {each} for each of {customers} customers. What they really bring will lie between {lower} and "
             "{upper} with a probability of {level}, if the model holds.",
-            each=money(equity.total / len(equity.values.frame), chapter.currency),
-            customers=count(len(equity.values.frame)),
+            each=money(equity.total / equity.values.number_of_customers, chapter.currency),
+            customers=count(equity.values.number_of_customers),
             lower=short_money(interval.lower, chapter.currency),
             upper=short_money(interval.upper, chapter.currency),
             level=percent(interval.level, 0),
@@ -305,9 +307,16 @@ def parameters_table(equity: CustomerEquity) -> Table:
 def method_note(chapter: Chapter, equity: CustomerEquity) -> Note:
     """Say what the number is and what it is not."""
     given, costs = equity.values.assumptions, equity.values.assumptions.costs
+    sample = sample_words(equity.values)
+    scaled = _(
+        "The models are fitted to the sample, and its customers live on in the simulated futures. What is expected is "
+        "scaled by how many customers each of them stands for, chance by the square root of that; the error of the "
+        "sample is added as if it always pulled the way the parameters do, which is a little too wide."
+    )
     return Note(
         title=_("How the base is valued"),
         paragraphs=(
+            *([sample, scaled] if sample else []),
             _(
                 "Customer equity is the sum of the residual values of all current customers within {horizon}: "
                 "expected purchases, discounted at {rate} a year, times expected spend and a margin of {margin}, "

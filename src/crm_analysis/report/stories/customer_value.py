@@ -1,6 +1,6 @@
 """Customer value: who will buy again, for how much, who holds the value, and whether the forecast holds."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,15 @@ from crm_analysis.report.figures.spend_distribution import spend_distribution
 from crm_analysis.report.figures.value_by_tenth import value_by_tenth
 from crm_analysis.report.figures.value_matrix import value_matrix
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Glossary, Headline, Note
-from crm_analysis.report.stories.wording import horizon_words, purchase_model_words, tenth_words, terms_words
+from crm_analysis.report.stories.wording import (
+    horizon_words,
+    of_the_sample,
+    purchase_model_words,
+    sample_words,
+    tenth_words,
+    terms_words,
+    valued_words,
+)
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.concentration import Concentration, value_by_history, value_concentration
 from crm_analysis.value.evidence import spend_classes
@@ -23,7 +31,7 @@ from crm_analysis.value.period import PeriodValuation, value_period
 
 def value_customers(chapter: Chapter) -> PeriodValuation:
     """Forecast and value every customer; leave values, proof and tenths on the shelf."""
-    valuation = value_period(chapter.transactions, as_of=chapter.as_of, settings=chapter.settings)
+    valuation = value_period(chapter.valued_log, as_of=chapter.as_of, settings=chapter.settings)
     values, proof = valuation.values, valuation.forecast.backtest
     values.save(chapter.folder / "valuation")
     concentration = value_concentration(values)
@@ -37,7 +45,11 @@ def value_customers(chapter: Chapter) -> PeriodValuation:
     chapter.write("by_cohort", proof.by_cohort)
     chapter.remember(
         alerts=tuple(_alerts(chapter, valuation)),
-        customers=len(values.frame),
+        customers=values.number_of_customers,
+        valued=valued_words(values),
+        customers_valued=len(values.frame),
+        stands_for=values.customers.stands_for,
+        sampling_error=values.sampling_error,
         method=valuation.forecast.method,
         verdict=proof.verdict(),
         trust=proof.trust,
@@ -46,7 +58,7 @@ def value_customers(chapter: Chapter) -> PeriodValuation:
         held_out_expected=proof.expected,
         held_out_lower=proof.interval.lower,
         held_out_upper=proof.interval.upper,
-        expected_purchases=float(valuation.forecast.expected.sum()),
+        expected_purchases=float(valuation.forecast.expected.sum()) * values.customers.stands_for,
         gini=concentration.gini,
         top_tenth_share=float(concentration.tenths["share"].iloc[0]),
         top_twentieth_share=concentration.share_of_top(0.05),
@@ -63,7 +75,8 @@ def headline(chapter: Chapter, valuation: PeriodValuation) -> Headline:
     values = valuation.values
     concentration = value_concentration(values)
     once = values.customers.frame["frequency"] == 0
-    from_once = float(values.frame.loc[once, "residual_value"].sum())
+    scale = values.customers.stands_for
+    from_once = float(values.frame.loc[once, "residual_value"].sum()) * scale
     title = (
         _("A tenth of the customers holds {share} of the value", share=percent(concentration.tenths["share"].iloc[0]))
         if values.total > 0
@@ -76,8 +89,8 @@ def headline(chapter: Chapter, valuation: PeriodValuation) -> Headline:
             "The {customers} customers are expected to buy {purchases} times in the next {horizon} and to bring "
             "{value} of discounted margin after costs. Those who have bought only once, {share_of_customers} of the "
             "base, bring {from_once} of it.",
-            customers=count(len(values.frame)),
-            purchases=count(values.frame["expected_purchases"].sum()),
+            customers=count(values.number_of_customers),
+            purchases=count(values.frame["expected_purchases"].sum() * scale),
             horizon=horizon_words(values.assumptions.horizon, values.assumptions.time_unit),
             value=short_money(values.total, chapter.currency),
             share_of_customers=percent(once.mean()),
@@ -97,6 +110,7 @@ def alerts(chapter: Chapter, valuation: PeriodValuation) -> Alerts:
 
 def tenths_figure(chapter: Chapter, tenths: pd.DataFrame, *, number_: int = 1, name: str = "tenths") -> Figure:
     """Show who holds the value, by tenth of customers."""
+    valued = dict(chapter.recall("customer_value").facts)
     worth, shares = tenths["value"], tenths["share"]
     if worth.sum() > 0 and len(tenths) == 10:
         finding = _(
@@ -116,11 +130,7 @@ def tenths_figure(chapter: Chapter, tenths: pd.DataFrame, *, number_: int = 1, n
         finding=finding,
         what=_("Share of residual value by tenth of customers, ranked by value; at the right the mean per customer."),
         drawing=value_by_tenth(tenths, name=name, label=finding, currency=chapter.currency),
-        note=_(
-            "n = {customers} customers, ranked by residual value on {day}.",
-            customers=count(tenths["customers"].sum()),
-            day=day(chapter.as_of),
-        ),
+        note=_("{customers}, ranked by residual value on {day}.", customers=_looked_at(valued), day=day(chapter.as_of)),
     )
 
 
@@ -175,6 +185,7 @@ def tenths_table(chapter: Chapter, concentration: Concentration) -> Table:
 def silence_figure(chapter: Chapter, values: CustomerValues) -> Figure:
     """Show what silence costs, by how often customers have come back."""
     mean_value, customers = value_by_history(values)
+    valued = dict(chapter.recall("customer_value").facts)
     compared = mean_value[mean_value.notna().sum(axis=1) > 1]
     if compared.empty:
         finding = _("What customers are worth, by how often and how recently they bought")
@@ -200,8 +211,8 @@ def silence_figure(chapter: Chapter, values: CustomerValues) -> Figure:
         ),
         drawing=value_matrix(mean_value, customers, name="silence", label=finding, currency=chapter.currency),
         note=_(
-            "n = {customers} customers. Those who bought once are worth {low} to {high}. {why}",
-            customers=count(len(values.frame)),
+            "{customers}. Those who bought once are worth {low} to {high}. {why}",
+            customers=_looked_at(valued),
             low=money(float(once.min()), chapter.currency),
             high=money(float(once.max()), chapter.currency),
             why=(
@@ -259,12 +270,23 @@ def spend_figure(chapter: Chapter, valuation: PeriodValuation) -> Figure:
             lower=number(correlation.lower),
             upper=number(correlation.upper),
             judged=judged,
-        ),
+        )
+        + of_the_sample(customers.stands_for),
     )
 
 
-def top_customers_table(chapter: Chapter, values: CustomerValues, *, rows: int = 10) -> Table:
-    """Name the customers worth most, by code unless the settings say otherwise."""
+def top_customers_table(chapter: Chapter, values: CustomerValues, *, rows: int = 10) -> Table | Note:
+    """Name the customers worth most, by code unless the settings say otherwise; a sample does not know them."""
+    if values.customers.stands_for > 1:
+        return Note(
+            _("Not told by a sample"),
+            (
+                _(
+                    "Which of the most valuable customers are in a sample is chance, so none are named here. The value "
+                    "of every customer is written by the command crm-analysis value."
+                ),
+            ),
+        )
     ranked = values.frame.sort_index().sort_values("residual_value", ascending=False, kind="stable").head(rows)
     summary = values.customers.frame.loc[ranked.index]
     frame = pd.DataFrame(
@@ -321,9 +343,11 @@ def top_customers_table(chapter: Chapter, values: CustomerValues, *, rows: int =
 def method_note(chapter: Chapter, valuation: PeriodValuation) -> Note:
     """Say how the numbers come about."""
     fits, given = valuation.values.fits, valuation.values.assumptions
+    sample = sample_words(valuation.values)
     return Note(
         title=_("How a customer is valued"),
         paragraphs=(
+            *([f"{sample} {_in_the_sample()}"] if sample else []),
             _(
                 "Purchases: {model}, fitted by maximum likelihood to {customers} histories. {words} {parameters}.",
                 model=fits.purchases.model_name,
@@ -342,8 +366,8 @@ def method_note(chapter: Chapter, valuation: PeriodValuation) -> Note:
             ),
             _(
                 "Residual value: purchases expected in {horizon}, discounted at {rate} a year (continuously {weekly} "
-                "a {unit}), times expected spend and a margin of {margin}, less the cost to serve. Every customer is "
-                "valued by this one model; no chapter fits its own.",
+                "a {unit}), times expected spend and a margin of {margin}, less the cost to serve. Whoever is valued, "
+                "this one model does it; no chapter fits its own.",
                 horizon=horizon_words(given.horizon, given.time_unit),
                 rate=rate(given.annual_discount_rate),
                 weekly=percent(given.continuous_rate, 3),
@@ -402,6 +426,8 @@ def glossary() -> Glossary:
 def _alerts(chapter: Chapter, valuation: PeriodValuation) -> list[Alert]:
     proof, page = valuation.forecast.backtest, chapter.entry.page
     found: list[Alert] = []
+    if sample := sample_words(valuation.values):
+        found.append(Alert("note", sample, f"{page}#s-method", _("See the method")))
     if proof.actual not in proof.interval or proof.trust == "poor":
         consequence = (
             _("Value is more likely understated than overstated.")
@@ -437,6 +463,21 @@ def _alerts(chapter: Chapter, valuation: PeriodValuation) -> list[Alert]:
             for advice in fit.advice
         )
     return found
+
+
+def _looked_at(valued: dict[str, Any]) -> str:
+    """Say how many customers were looked at, and of a sample how many they stand for."""
+    if valued["stands_for"] == 1:
+        return _("n = {customers} customers", customers=count(valued["customers"]))
+    return _(
+        "n = {drawn} customers drawn, standing for {customers}",
+        drawn=count(valued["customers_valued"]),
+        customers=count(valued["customers"]),
+    )
+
+
+def _in_the_sample() -> str:
+    return _("The test of the forecast, the fits and what is said of the method count the customers of the sample.")
 
 
 def _parameters(coefficients: pd.Series) -> str:

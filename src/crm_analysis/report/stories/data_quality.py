@@ -66,9 +66,14 @@ class DataQuality:
         return int(self._rows("not_seen"))
 
     @cached_property
+    def daily(self) -> pd.DataFrame:
+        """First and later purchases, by day."""
+        return daily_purchases(self.transactions)
+
+    @property
     def firsts(self) -> pd.Series:
         """Customers who bought for the first time, by day."""
-        return daily_purchases(self.transactions)["first"]
+        return self.daily["first"]
 
     @property
     def last_newcomer(self) -> str:
@@ -90,7 +95,7 @@ class DataQuality:
     @property
     def ends_early(self) -> bool:
         """Whether the log seems to stop before the period does: it has not been silent that long before."""
-        busy = np.flatnonzero(daily_purchases(self.transactions).sum(axis=1).to_numpy())
+        busy = np.flatnonzero(self.daily.sum(axis=1).to_numpy())
         usual = float(np.quantile(np.diff(busy), 0.99)) if len(busy) > 1 else 0.0
         return self.silent_days > max(_SILENT_DAYS, 2 * usual)
 

@@ -8,7 +8,7 @@ from crm_analysis.report.figures.purchase_tracking import purchase_tracking
 from crm_analysis.report.figures.purchases_by_frequency import purchases_by_frequency
 from crm_analysis.report.figures.style import MIDDLE
 from crm_analysis.report.pieces import Figure
-from crm_analysis.report.stories.wording import tenth_words
+from crm_analysis.report.stories.wording import of_the_sample, tenth_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.backtest_result import Backtest
 
@@ -44,7 +44,8 @@ def frequency_figure(proof: Backtest) -> Figure:
             actual=count(proof.actual),
             expected=count(proof.expected),
             verdict=proof.verdict(),
-        ),
+        )
+        + of_the_sample(proof.stands_for),
     )
 
 
@@ -92,7 +93,8 @@ def tracking_figure(
             upper=count(upper),
             inside=count(inside),
             weeks=count(len(held_out)),
-        ),
+        )
+        + of_the_sample(float(facts["stands_for"])),
     )
 
 
@@ -115,7 +117,8 @@ def deciles_table(chapter: Chapter, proof: Backtest) -> Table:
         name="deciles",
         number=3,
         finding=finding,
-        what=_("Customers ranked by expected purchases in the held-out time; purchases per customer."),
+        what=_("Customers ranked by expected purchases in the held-out time; purchases per customer.")
+        + of_the_sample(proof.stands_for),
         frame=frame,
         columns=(
             Column("label", _("Tenth"), kind="text", sortable=False),
@@ -140,7 +143,8 @@ def methods_table(chapter: Chapter, proof: Backtest) -> Table:
         name="methods",
         number=2,
         finding=finding,
-        what=_("Held-out time after {origin}. Errors in purchases per customer.", origin=day(proof.origin)),
+        what=_("Held-out time after {origin}. Errors in purchases per customer.", origin=day(proof.origin))
+        + of_the_sample(proof.stands_for),
         frame=frame,
         columns=(
             Column("label", _("Method"), kind="text", sortable=False),

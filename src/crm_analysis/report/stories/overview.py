@@ -69,7 +69,12 @@ def gather(chapter: Chapter) -> Overview:
     quality, value, equity = (chapter.recall(key) for key in ("data_quality", "customer_value", "customer_equity"))
     facts = equity.facts
     interval = Interval(facts["lower"], facts["upper"], facts["level"], tuple(facts["contains"]))
-    expected = Interval(facts["parameters_lower"], facts["parameters_upper"], facts["level"], ("parameters",))
+    expected = Interval(
+        facts["parameters_lower"],
+        facts["parameters_upper"],
+        facts["level"],
+        tuple(facts.get("parameters_contain", ["parameters"])),
+    )
     scorecard = Scorecard(chapter.read("history"), chapter.period, interval, expected, chapter.settings.report.targets)
     overview = Overview(chapter, scorecard, quality, value, equity)
     chapter.remember(headline=_title(overview), warnings=overview.warnings, status=_status(overview))

@@ -1,11 +1,11 @@
 """Words that several chapters share."""
 
-from crm_analysis.messages import N_, _, number, rate
+from crm_analysis.messages import N_, _, count, number, percent, rate
 from crm_analysis.models.cnbd import CNBDFit, ModifiedCNBDFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon, horizon_text
-from crm_analysis.value.interval import Interval
-from crm_analysis.value.lifetime_value import Assumptions
+from crm_analysis.value.interval import INDIVIDUALS, SAMPLING, Interval
+from crm_analysis.value.lifetime_value import Assumptions, CustomerValues
 
 UNITS = (
     N_("day"), N_("days"), N_("week"), N_("weeks"), N_("month"), N_("months"), N_("year"), N_("years"),
@@ -22,12 +22,43 @@ def contents_words(interval: Interval) -> str:
     names = {
         "parameters": _("the doubt about the parameters"),
         "level and volume of the shop": _("the doubt about the level and the volume of the shop"),
-        "individual randomness": _("the chance in what each customer does"),
+        SAMPLING: _("the chance in who is in the sample"),
+        INDIVIDUALS: _("the chance in what each customer does"),
     }
     if not interval.contains:
         return _("not known")
     *first, last = (names.get(part, part) for part in interval.contains)
     return _("{first} and {last}", first=", ".join(first), last=last) if first else last
+
+
+def valued_words(values: CustomerValues) -> str:
+    """Say who was valued: everybody, or a sample."""
+    everybody = _("All {customers} customers were valued.", customers=count(values.number_of_customers))
+    return sample_words(values) or everybody
+
+
+def sample_words(values: CustomerValues) -> str:
+    """Say that a sample was valued, and how far that is off; nothing where everybody was."""
+    if values.customers.stands_for == 1:
+        return ""
+    drawn = _(
+        "The base is larger than a book holds, so {drawn} of its {customers} customers were valued, drawn at random, "
+        "and customers and money are scaled up to all of them.",
+        drawn=count(len(values.frame)),
+        customers=count(values.number_of_customers),
+    )
+    if not values.total > 0:
+        return drawn
+    return _(
+        "{drawn} Who was drawn leaves a standard error of {error} in the total, beside that of the fits.",
+        drawn=drawn,
+        error=percent(values.sampling_error / values.total, 1),
+    )
+
+
+def of_the_sample(stands_for: float) -> str:
+    """Say that what was counted are customers of a sample, with a space before; nothing where it was everybody."""
+    return " " + _("Counted are those of the sample.") if stands_for > 1 else ""
 
 
 def purchase_model_words(fit: PurchaseFit) -> str:
