@@ -94,6 +94,12 @@ def test_a_missing_column_is_named_with_those_there_are():
     assert 'amount = "..." under [sources.transactions.columns] in crm.toml' in message
 
 
+def test_columns_that_are_all_missing_are_all_named():
+    message = refusal(pd.DataFrame({"who": ["a"], "when": ["2024-06-01"], "how_much": [1]}))
+    for name in ("customer_id", "order_date", "amount"):
+        assert f"column '{name}': there is no such column (there are 'who', 'when' and 'how_much')" in message
+
+
 def test_a_missing_column_does_not_hide_the_problems_of_others():
     message = refusal(log(order_date=["x"]), columns={"amount": "Price"})
     assert "'Price'" in message and "impossible" in message

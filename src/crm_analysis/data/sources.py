@@ -368,7 +368,9 @@ def _look_through(
     raw: RawTable, values: Mapping[str, ir.Value], checks: Sequence[Check], shortcuts: Mapping[str, Shortcut]
 ) -> dict[str, Any]:
     """Count in one pass: rows, money, what breaks a check, and what the rest of the road can be spared."""
-    wanted = {"rows": raw.table.count(), "nameless": _without_name(values, shortcuts)}
+    wanted = {"rows": raw.table.count()}
+    if "customer_id" in values:
+        wanted["nameless"] = _without_name(values["customer_id"], shortcuts.get("customer_id"))
     if "amount" in values:
         amount = values["amount"]
         wanted |= {
@@ -387,14 +389,11 @@ def _look_through(
     return row
 
 
-def _without_name(values: Mapping[str, ir.Value], shortcuts: Mapping[str, Shortcut]) -> ir.IntegerScalar:
+def _without_name(customer_id: ir.Value, cut: Shortcut | None) -> ir.IntegerScalar:
     """How many rows may have no customer, at the price of a look: those that need mending are not mended for it."""
-    cut = shortcuts.get("customer_id")
-    if cut is not None and cut.needs_mending is not None:
-        return (cut.plain.isnull() | cut.needs_mending.fill_null(False)).sum()  # noqa: PD003 ibis
-    if "customer_id" not in values:
-        return values["order_date"].count()
-    return values["customer_id"].isnull().sum()  # noqa: PD003 ibis
+    if cut is None or cut.needs_mending is None:
+        return customer_id.isnull().sum()  # noqa: PD003 ibis
+    return (cut.plain.isnull() | cut.needs_mending.fill_null(False)).sum()  # noqa: PD003 ibis
 
 
 def _present(columns: TransactionColumns, available: tuple[str, ...]) -> dict[str, str]:
