@@ -366,8 +366,8 @@ def method_note(chapter: Chapter, valuation: PeriodValuation) -> Note:
             ),
             _(
                 "Residual value: purchases expected in {horizon}, discounted at {rate} a year (continuously {weekly} "
-                "a {unit}), times expected spend and a margin of {margin}, less the cost to serve. Whoever is valued, "
-                "this one model does it; no chapter fits its own.",
+                "a {unit}), times expected spend and a margin of {margin}, less the cost to serve. One model "
+                "values all of them; no chapter fits its own.",
                 horizon=horizon_words(given.horizon, given.time_unit),
                 rate=rate(given.annual_discount_rate),
                 weekly=percent(given.continuous_rate, 3),
