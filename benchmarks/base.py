@@ -173,7 +173,8 @@ def infinite(folder: Path, customers: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INFINITE, log_of(folder, customers)], check=True, capture_output=True, text=True
     )
-    rows, finite, endless = json.loads(done.stdout)
+    # DuckDB takes `python -c` for a person at a terminal and shows a bar before it.
+    rows, finite, endless = json.loads(done.stdout.splitlines()[-1])
     print(
         f"\nDiscounted purchases of the {rows:,} distinct histories of {customers:,} customers: {finite:.2f} s over 24 "
         f"months, {endless:.2f} s without an end."
