@@ -12,6 +12,7 @@ from crm_analysis.models.bgnbd import fit_bgnbd
 from crm_analysis.models.gamma_gamma import fit_gamma_gamma
 from crm_analysis.periods import Month
 from crm_analysis.scorecard import INDICATORS, Scorecard, build_scorecard
+from crm_analysis.value.equity import customer_equity
 from crm_analysis.value.interval import Interval
 from crm_analysis.value.lifetime_value import lifetime_value
 
@@ -83,9 +84,7 @@ def cdnow_card(cdnow, cdnow_customers) -> Scorecard:
     return build_scorecard(
         cdnow,
         period=Month(1998, 6),
-        values=values,
-        equity_interval=Interval(4.05e5, 4.35e5, 0.95, ()),
-        expected_interval=Interval(4.11e5, 4.30e5, 0.95, ()),
+        equity=customer_equity(values, draws=20),
         active_days=90,
     )
 
@@ -120,9 +119,7 @@ def test_months_before_the_log_are_missing(cdnow, cdnow_customers):
     one = build_scorecard(
         cdnow.until(early),
         period=Month(1997, 6),
-        values=values,
-        equity_interval=INTERVAL,
-        expected_interval=INTERVAL,
+        equity=customer_equity(values, draws=20),
         active_days=90,
     )
     assert one.history.loc["1996-12", "customers"] != one.history.loc["1996-12", "customers"]
@@ -138,9 +135,7 @@ def test_a_target_for_no_indicator_is_refused(cdnow, cdnow_customers):
         build_scorecard(
             cdnow,
             period=Month(1998, 6),
-            values=values,
-            equity_interval=INTERVAL,
-            expected_interval=INTERVAL,
+            equity=customer_equity(values, draws=20),
             active_days=90,
             targets={"churn": 1},
         )

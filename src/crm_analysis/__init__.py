@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from crm_analysis.models.sbg import SBGFit, fit_sbg
     from crm_analysis.report.book import Book, build_book
     from crm_analysis.settings import DoorRules, Settings, TransactionColumns, load_settings
+    from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, planned_acquisition
     from crm_analysis.value.backtest import backtest
     from crm_analysis.value.backtest_result import Backtest
     from crm_analysis.value.concentration import Concentration, value_concentration
-    from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_history
+    from crm_analysis.value.equity import CustomerEquity, customer_equity
+    from crm_analysis.value.equity_history import equity_history
     from crm_analysis.value.estimator import CustomerValueRegressor, TimeOrigins
     from crm_analysis.value.forecast import Forecast, forecast_purchases
     from crm_analysis.value.interval import Interval
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
 
 __all__ = [
+    "Acquisition",
     "BGBBFit",
     "BGNBDFit",
     "Backtest",
@@ -75,6 +78,7 @@ __all__ = [
     "fit_nbd",
     "fit_pareto_nbd",
     "fit_sbg",
+    "forecast_acquisition",
     "forecast_purchases",
     "from_lifetimes",
     "from_pymc_marketing",
@@ -83,6 +87,7 @@ __all__ = [
     "load_cdnow_sample",
     "load_settings",
     "order_clock",
+    "planned_acquisition",
     "purchase_intervals",
     "read_transactions",
     "spend_frequency_correlation",
@@ -119,7 +124,9 @@ _HOMES = {
     "crm_analysis.value.backtest": ("backtest",),
     "crm_analysis.value.backtest_result": ("Backtest",),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
-    "crm_analysis.value.equity": ("CustomerEquity", "customer_equity", "equity_history"),
+    "crm_analysis.value.acquisition": ("Acquisition", "forecast_acquisition", "planned_acquisition"),
+    "crm_analysis.value.equity": ("CustomerEquity", "customer_equity"),
+    "crm_analysis.value.equity_history": ("equity_history",),
     "crm_analysis.value.estimator": ("CustomerValueRegressor", "TimeOrigins"),
     "crm_analysis.value.forecast": ("Forecast", "forecast_purchases"),
     "crm_analysis.value.interval": ("Interval",),

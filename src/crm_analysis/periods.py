@@ -109,6 +109,19 @@ def _days_of(text: str, as_of: date | None) -> float:
     return count * _DAYS_PER_WORD[word]
 
 
+def months_after(as_of: date, months: int) -> date:
+    """Return the same day `months` later (earlier when negative); the last of a month stays the last of a month.
+
+    >>> months_after(date(2023, 2, 28), 1), months_after(date(2023, 1, 30), 1)
+    (datetime.date(2023, 3, 31), datetime.date(2023, 2, 28))
+    """
+    here = Month.of(as_of)
+    there = here.shift(months)
+    if as_of == here.last_day:
+        return there.last_day
+    return date(there.year, there.month, min(as_of.day, there.last_day.day))
+
+
 @dataclass(frozen=True, order=True)
 class Month:
     """A calendar month, the period of a book: `Month(1998, 6)`, written "1998-06"."""

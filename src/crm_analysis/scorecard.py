@@ -11,9 +11,9 @@ from crm_analysis.data.sources import Transactions
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import N_
 from crm_analysis.periods import Month
-from crm_analysis.value.equity import equity_history
+from crm_analysis.value.equity import CustomerEquity
+from crm_analysis.value.equity_history import equity_history
 from crm_analysis.value.interval import Interval
-from crm_analysis.value.lifetime_value import CustomerValues
 
 Verdict = Literal["better", "worse", "unchanged", "no clear change", "neutral"]
 MONTHS_SHOWN = 13
@@ -43,7 +43,7 @@ class Indicator:
 
 
 INDICATORS = (
-    Indicator("equity", N_("Customer equity"), N_("residual value of the current base"), "money"),
+    Indicator("equity", N_("Customer equity"), N_("current customers and, where forecast, future ones"), "money"),
     Indicator("customers", N_("Customers"), N_("have bought at least once"), "count"),
     Indicator("active_customers", N_("Active customers"), N_("bought in the last {days} days"), "count"),
     Indicator("new_customers", N_("New customers"), N_("first purchase in the month"), "count"),
@@ -137,9 +137,7 @@ def build_scorecard(
     transactions: Transactions,
     *,
     period: Month,
-    values: CustomerValues,
-    equity_interval: Interval,
-    expected_interval: Interval,
+    equity: CustomerEquity,
     active_days: int,
     targets: Mapping[str, float] | None = None,
     fitted_anew: bool = True,
@@ -153,10 +151,9 @@ def build_scorecard(
         The log, cut at the end of the period.
     period : Month
         The month of the book.
-    values : CustomerValues
-        The valuation of the period; earlier months repeat its model and its assumptions on the log as it stood then.
-    equity_interval, expected_interval : Interval
-        `CustomerEquity.interval` and `.parameter_interval`.
+    equity : CustomerEquity
+        Of the period; earlier months repeat its model, its assumptions and its way to forecast newcomers on the log as
+        it stood then.
     active_days : int
         What counts as active.
     targets : mapping, optional
@@ -164,7 +161,7 @@ def build_scorecard(
     fitted_anew : bool
         Whether the purchase model is fitted to each month, as in `equity_history`.
     sample : Transactions, optional
-        The log of the sample of customers that was valued, where `values` are not those of everybody.
+        The log of the sample of customers that was valued, where `equity` is not made from everybody.
 
     Raises
     ------
@@ -184,12 +181,19 @@ def build_scorecard(
     activity = monthly_activity(transactions).reindex(index)
     history[["new_customers", "orders", "revenue"]] = activity[["new_customers", "orders", "revenue"]]
     history["order_value"] = history["revenue"] / history["orders"].where(history["orders"] > 0)
-    earlier = equity_history(sample or transactions, dates=dates[:-1], like=values, fitted_anew=fitted_anew)
+    earlier = equity_history(
+        sample or transactions,
+        dates=dates[:-1],
+        like=equity.values,
+        fitted_anew=fitted_anew,
+        acquisition=equity.acquisition,
+        newcomers=transactions,
+    )
     # A month whose log was too short for a sound fit has no equity to compare with.
-    history["equity"] = [*earlier["equity"].where(earlier["sound"]), values.total]
+    history["equity"] = [*earlier["equity"].where(earlier["sound"]), equity.total]
     calendar = [str(period.shift(-back)) for back in reversed(range(MONTHS_SHOWN))]
     return Scorecard(
-        history.reindex(calendar).rename_axis("month"), period, equity_interval, expected_interval, targets
+        history.reindex(calendar).rename_axis("month"), period, equity.interval, equity.parameter_interval, targets
     )
 
 

@@ -149,6 +149,50 @@ class MoneySettings(_Part):
     cost_to_serve_per_year: Money = 0.0
     cost_per_order: Money = 0.0
     acquisition_cost: Money = 0.0
+    tax_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class AcquisitionSettings(_Part):
+    """Where the number of customers who will join comes from.
+
+    Attributes
+    ----------
+    source : {"history", "plan", "none"}
+        "history" forecasts it from those who joined so far (of a log that nobody joins any more, none are expected),
+        "plan" takes `plan`, "none" leaves future customers unvalued.
+    plan : float or dict
+        New customers a month, or a number for each month ("2011-01" = 120).
+    plan_error : float
+        Standard deviation of the log of the planned total: 0.1 is about ten percent.
+    """
+
+    source: Literal["history", "plan", "none"] = "history"
+    plan: Money | dict[Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")], Money] | None = None
+    plan_error: Fraction = 0.1
+
+    @model_validator(mode="after")
+    def _has_a_plan(self) -> "AcquisitionSettings":
+        if (self.source == "plan") != (self.plan is not None):
+            raise ValueError('give plan and source = "plan" together, or neither')
+        return self
+
+
+RelativeChange = Annotated[float, Field(gt=-1)]
+
+
+class ScenarioSettings(_Part):
+    """A future to be valued beside the expected one; shares are relative changes, 0.1 for ten percent more."""
+
+    leaving: RelativeChange = 0.0
+    purchase_rate: RelativeChange = 0.0
+    spend: RelativeChange = 0.0
+    newcomers: RelativeChange = 0.0
+    acquisition_cost: RelativeChange = 0.0
+    cost_per_order: RelativeChange = 0.0
+    cost_to_serve: RelativeChange = 0.0
+    margin: Annotated[float, Field(gt=0, le=1)] | None = None
+    annual_discount_rate: Annotated[float, Field(ge=0, lt=10)] | None = None
+    horizon: HorizonText | None = None
 
 
 class ForecastSettings(_Part):
@@ -240,6 +284,8 @@ class Settings(_Part):
     sources: Sources = Sources()
     money: MoneySettings = MoneySettings()
     forecast: ForecastSettings = ForecastSettings()
+    acquisition: AcquisitionSettings = AcquisitionSettings()
+    scenarios: dict[str, ScenarioSettings] = Field(default_factory=dict)
     engine: EngineSettings = EngineSettings()
     report: ReportSettings = ReportSettings()
 

@@ -11,7 +11,8 @@ from crm_analysis.errors import SettingsError
 from crm_analysis.models import bgnbd
 from crm_analysis.models.bgnbd import BGNBDParams, fit_bgnbd
 from crm_analysis.models.gamma_gamma import GammaGammaParams, fit_gamma_gamma
-from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_grid, equity_history
+from crm_analysis.value.equity import CustomerEquity, customer_equity
+from crm_analysis.value.equity_history import equity_grid, equity_history
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
 
 TERMS = {"horizon": "24 months", "annual_discount_rate": 0.10, "margin": 0.30}

@@ -16,7 +16,8 @@ from crm_analysis.models.gamma_gamma import fit_gamma_gamma
 from crm_analysis.models.interop import from_lifetimes
 from crm_analysis.settings import ForecastSettings, Settings
 from crm_analysis.value.backtest import backtest
-from crm_analysis.value.equity import customer_equity, equity_history
+from crm_analysis.value.equity import customer_equity
+from crm_analysis.value.equity_history import equity_history
 from crm_analysis.value.forecast import forecast_purchases
 from crm_analysis.value.lifetime_value import lifetime_value
 from crm_analysis.value.period import value_period

@@ -16,7 +16,8 @@ from crm_analysis.models.gamma_gamma import fit_gamma_gamma
 from crm_analysis.periods import Month
 from crm_analysis.scorecard import build_scorecard
 from crm_analysis.value.concentration import value_by_history, value_concentration
-from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_grid, equity_history
+from crm_analysis.value.equity import CustomerEquity, customer_equity
+from crm_analysis.value.equity_history import equity_grid, equity_history
 from crm_analysis.value.lifetime_value import CustomerValues, lifetime_value
 
 BASE, DRAWN, AS_OF = 23_570, 4_000, date(1998, 6, 30)
@@ -172,9 +173,7 @@ def test_a_scorecard_counts_the_base_and_values_the_sample(cdnow, sample_log, sa
     card = build_scorecard(
         cdnow,
         period=Month(1998, 6),
-        values=sample,
-        equity_interval=equity.interval,
-        expected_interval=equity.parameter_interval,
+        equity=equity,
         active_days=90,
         sample=sample_log,
     )

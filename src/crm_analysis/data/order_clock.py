@@ -80,10 +80,14 @@ class OrderClock:
 
     def length(self, start: date, calendar: float) -> float:
         """Return how long by this clock the days after `start` are: a stretch of the calendar, in the time unit."""
+        return float(self.lengths(start, np.array([calendar]))[0])
+
+    def lengths(self, start: date, calendar: Floats) -> Floats:
+        """Return how long by this clock some stretches of the calendar after `start` are."""
         first, elapsed = self._laid_out
         begin = (np.datetime64(start) - first).astype(int) + 1
-        end = begin + calendar * DAYS_PER_UNIT[self.time_unit]
-        return float(np.interp(end, np.arange(len(elapsed)), elapsed) - elapsed[begin])
+        ends = begin + calendar * DAYS_PER_UNIT[self.time_unit]
+        return np.interp(ends, np.arange(len(elapsed)), elapsed) - elapsed[begin]
 
     def calendar(self, start: date, times: Floats) -> Floats:
         """Return the calendar's reading, in the time unit, of times by this clock in the days after `start`."""

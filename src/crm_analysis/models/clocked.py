@@ -93,9 +93,20 @@ class ClockedFit(CNBDFit):
         frequency = super()._history(customers)[0]  # refuses another time unit
         as_of, days = _as_of(customers), _dates(customers)
         refuse(_late_days(customers, as_of, *days))
-        first, last = (self.clock.time(dates) for dates in days)
-        now = self.clock.time([as_of])[0]
+        first, last = (self._time(dates) for dates in days)
+        now = self._time([as_of])[0]
         return frequency, last - first, now - first
+
+    def _time(self, days: Any) -> Floats:
+        """Time at the beginning of days; after the last day of the log it runs at the speed of the forecast."""
+        times, known = self.clock.time(days), self.clock.time([self.clock.last_day])[0]
+        return np.minimum(times, known) + self.speed * np.maximum(times - known, 0)
+
+    def elapsed(self, times: Floats, as_of: date | None) -> Floats:
+        """Return moments after the as-of date, given by the calendar, in the time of the clock."""
+        if as_of is None:
+            raise SettingsError("the summary has no as-of date, so the clock cannot tell which months are to come.")
+        return self.speed * self.clock.lengths(as_of, times)
 
     def _length(self, customers: CustomerSummary, horizon: Horizon) -> float:
         as_of = _as_of(customers)

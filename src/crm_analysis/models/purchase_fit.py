@@ -3,11 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, SettingsError, warn_of_doubt
@@ -23,6 +25,7 @@ from crm_analysis.models.histories import Distinct, Floats, distinct_rows
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, annual_to_continuous, horizon_in_units
 
 _FEW_REPEAT_BUYERS = 50
+_POINTS_OF_A_LIFE = 17
 
 
 class PurchaseModel(Protocol):
@@ -279,6 +282,55 @@ class PurchaseFit(Fit):
         """
         days = (ends.to_numpy()[:, None] - first_days.to_numpy()[None, :]) / np.timedelta64(1, "D")
         return self.expected_purchases_new_customer(np.maximum(days, 0) / DAYS_PER_UNIT[self.time_unit]) @ newcomers
+
+    def elapsed(self, times: Floats, as_of: date | None) -> Floats:
+        """Return moments after the as-of date, in the time unit, as the model counts time: here, as they are."""
+        return times
+
+    def purchases_of_newcomers(self, joined: Floats, until: Floats, *, as_of: date | None) -> Floats:
+        """Expected repeat purchases by some moments of customers who first buy at others, all of them to come.
+
+        Parameters
+        ----------
+        joined : array, shape (n,)
+            When they first buy: time units after the as-of date, >= 0.
+        until : array, shape (m,)
+            Likewise; before somebody joins nothing is bought.
+        as_of : date or None
+            What the moments are counted from; only a model in the clock of a shop wants it.
+
+        Returns
+        -------
+        array, shape (m, n)
+            Purchases so far of one of those who join at each moment, >= 0.
+        """
+        lengths = self._since_joining(joined, until, as_of)
+        distinct, place = np.unique(lengths, return_inverse=True)
+        params = self.params_of_new_customers(None)
+        return self.model.expected_purchases_new_customer(params, distinct)[place].reshape(lengths.shape)
+
+    def lifetimes_of_newcomers(self, joined: Floats, until: Floats, *, as_of: date | None) -> Floats:
+        """Expected time as a customer by some moments, as `purchases_of_newcomers`; in the time unit, shape (m, n)."""
+        lengths = self._since_joining(joined, until, as_of)
+        longest, params, nobody = float(lengths.max()), self.params_of_new_customers(None), np.zeros(1)
+        if not longest:
+            return lengths
+        # The curve is smooth and flattens, so that a few points tell all of it to five digits.
+        points = longest * np.linspace(0, 1, _POINTS_OF_A_LIFE) ** 2
+        curve = [0.0] + [
+            float(self.model.discounted_residual_lifetime(params, nobody, nobody, nobody, 0.0, float(point))[0])
+            for point in points[1:]
+        ]
+        by_model = np.asarray(PchipInterpolator(points, curve)(lengths))
+        # What a stretch holds by the model's time it holds by the calendar's in the proportion of the two.
+        steps = np.diff(until, prepend=0.0)
+        paces = np.diff(self.elapsed(until, as_of), prepend=0.0)
+        proportion = np.divide(steps, paces, out=np.ones_like(steps), where=paces > 0)
+        return np.cumsum(np.diff(by_model, axis=0, prepend=0.0) * proportion[:, None], axis=0)
+
+    def _since_joining(self, joined: Floats, until: Floats, as_of: date | None) -> Floats:
+        joins, ends = self.elapsed(joined, as_of), self.elapsed(until, as_of)
+        return np.maximum(ends[:, None] - joins[None, :], 0.0)
 
     @property
     def sources_of_doubt(self) -> tuple[str, ...]:

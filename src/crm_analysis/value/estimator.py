@@ -50,7 +50,7 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Effective rate a year, as a fraction.
     margin : float
         Share of spend left after the cost of what was sold, above 0 and at most 1.
-    acquisition_cost, cost_per_order, cost_to_serve_per_year : float
+    acquisition_cost, cost_per_order, cost_to_serve_per_year, tax_rate : float
         As in `Costs`.
     time_unit : {"day", "week", "month"}
         Unit the model counts in.
@@ -99,6 +99,7 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         acquisition_cost: float = 0.0,
         cost_per_order: float = 0.0,
         cost_to_serve_per_year: float = 0.0,
+        tax_rate: float = 0.0,
         time_unit: TimeUnit = "week",
         as_of: Day | None = None,
         metric: Metric = "rmse",
@@ -111,6 +112,7 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         self.acquisition_cost = acquisition_cost
         self.cost_per_order = cost_per_order
         self.cost_to_serve_per_year = cost_to_serve_per_year
+        self.tax_rate = tax_rate
         self.time_unit = time_unit
         self.as_of = as_of
         self.metric = metric
@@ -284,7 +286,7 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         )
 
     def _costs(self) -> Costs:
-        return Costs(self.acquisition_cost, self.cost_per_order, self.cost_to_serve_per_year)
+        return Costs(self.acquisition_cost, self.cost_per_order, self.cost_to_serve_per_year, self.tax_rate)
 
 
 @dataclass(frozen=True)

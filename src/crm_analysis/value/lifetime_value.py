@@ -46,16 +46,27 @@ class Costs:
         Selling cost of every order, past and future, over and above what the margin already leaves out.
     cost_to_serve_per_year : float
         For each year as a customer, from the first purchase until the customer leaves.
+    tax_rate : float
+        Share of margin less costs that goes as tax on profit. What a customer costs beyond the margin saves tax at the
+        same rate, as in a company that earns a profit on the whole.
     """
 
     acquisition_cost: float = 0.0
     cost_per_order: float = 0.0
     cost_to_serve_per_year: float = 0.0
+    tax_rate: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not (np.isfinite(value) and value >= 0):
                 raise SettingsError(f"costs: {name} is {value}; give an amount >= 0.")
+        if not self.tax_rate < 1:
+            raise SettingsError(f"costs: tax_rate is {self.tax_rate}; give a share of the profit below 1.")
+
+    @property
+    def kept(self) -> float:
+        """Share of a profit that is left after tax."""
+        return 1 - self.tax_rate
 
 
 @dataclass(frozen=True)
@@ -227,8 +238,9 @@ def lifetime_value(
     Notes
     -----
     residual value = DERT x (margin x expected spend - cost per order) - cost to serve x discounted time alive, with
-    DERT the discounted expected residual transactions (Fader, Hardie & Lee 2005, JMR 42). A customer can be worth
-    less than zero where serving costs more than the margin brings; such a value stays negative.
+    DERT the discounted expected residual transactions (Fader, Hardie & Lee 2005, JMR 42); all of it times what tax
+    leaves. A customer can be worth less than zero where serving costs more than the margin brings; such a value stays
+    negative.
     """
     for name, fit, kind in (("purchases", purchases, PurchaseFit), ("spend", spend, GammaGammaFit)):
         if not isinstance(fit, kind):
@@ -248,6 +260,35 @@ def lifetime_value(
     frame["earned_value"] = _earned_value(customers, frame, taken)
     frame["lifetime_value"] = frame["earned_value"] + frame["residual_value"]
     return CustomerValues(frame[list(VALUES)], Fits(purchases, spend), customers, taken)
+
+
+def revalue(
+    values: CustomerValues, *, fits: Fits | None = None, customers: CustomerSummary | None = None, **terms: Any
+) -> CustomerValues:
+    """Value again with something changed and all else as it was.
+
+    Parameters
+    ----------
+    values : CustomerValues
+        The valuation to repeat.
+    fits : Fits, optional
+        Other fits.
+    customers : CustomerSummary, optional
+        Other customers, or the same on another date.
+    **terms
+        horizon, annual_discount_rate, margin, costs: those that change.
+
+    Returns
+    -------
+    CustomerValues
+        Without the past where its carried sums were made at another rate.
+    """
+    given = values.assumptions
+    same = {name: getattr(given, name) for name in ("horizon", "annual_discount_rate", "margin", "costs")}
+    wanted, summary = same | terms, customers or values.customers
+    if summary.annual_discount_rate not in (None, wanted["annual_discount_rate"]):
+        summary = dataclasses.replace(summary, annual_discount_rate=None)
+    return lifetime_value(*(fits or values.fits), summary, **wanted)
 
 
 def assume(
@@ -302,15 +343,19 @@ def of_histories(purchases: PurchaseFit, customers: CustomerSummary, taken: Assu
 def residual_value(columns: Any, taken: Assumptions) -> Any:
     """Discounted margin to come less the cost to serve: of columns of a frame, or of a table in an engine."""
     per_purchase = columns["expected_spend"] * taken.margin - taken.costs.cost_per_order
-    return columns["discounted_purchases"] * per_purchase - columns["service_to_come"]
+    return _after_tax(columns["discounted_purchases"] * per_purchase - columns["service_to_come"], taken)
 
 
 def earned_value(columns: Any, taken: Assumptions) -> Any:
     """Margin so far less the costs so far, each carried from its day to the as-of date: of columns as above."""
     earned = columns["spend_carried"] * taken.margin - columns["costs_so_far"]
     if taken.costs.cost_per_order == 0:
-        return earned  # orders are then not asked for, and need not be there
-    return earned - columns["orders_carried"] * taken.costs.cost_per_order
+        return _after_tax(earned, taken)  # orders are then not asked for, and need not be there
+    return _after_tax(earned - columns["orders_carried"] * taken.costs.cost_per_order, taken)
+
+
+def _after_tax(amount: Any, taken: Assumptions) -> Any:
+    return amount * taken.costs.kept if taken.costs.tax_rate else amount
 
 
 def _earned_value(customers: CustomerSummary, values: pd.DataFrame, taken: Assumptions) -> pd.Series:

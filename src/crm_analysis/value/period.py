@@ -2,15 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import date
+from math import ceil
 from pathlib import Path
 
+from crm_analysis.data.order_clock import is_open_shop
 from crm_analysis.data.sources import Transactions
-from crm_analysis.errors import SettingsError
+from crm_analysis.errors import DataError, SettingsError
+from crm_analysis.messages import _
 from crm_analysis.models.gamma_gamma import SpendFrequencyCorrelation, fit_gamma_gamma, spend_frequency_correlation
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import purchase_fit_from_json
+from crm_analysis.periods import units_per_year
 from crm_analysis.progress import Progress
-from crm_analysis.settings import Settings
+from crm_analysis.settings import MoneySettings, Settings
+from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, planned_acquisition
 from crm_analysis.value.forecast import Forecast, forecast_purchases
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
 
@@ -73,9 +78,45 @@ def value_period(
         horizon=money.horizon,
         annual_discount_rate=money.annual_discount_rate,
         margin=money.margin,
-        costs=Costs(money.acquisition_cost, money.cost_per_order, money.cost_to_serve_per_year),
+        costs=costs_of(money),
     )
     return PeriodValuation(forecast, values, spend_frequency_correlation(customers))
+
+
+def period_acquisition(
+    transactions: Transactions, values: CustomerValues, settings: Settings
+) -> tuple[Acquisition | None, str]:
+    """Say how many customers are expected to join after the as-of date of `values`, by the settings.
+
+    Returns
+    -------
+    acquisition : Acquisition or None
+        None where future customers are not to be valued, or cannot be.
+    words : str
+        Where the number comes from, or why there is none.
+    """
+    wanted, customers, given = settings.acquisition, values.customers, values.assumptions
+    assert customers.as_of is not None and given.horizon_in_units is not None  # the settings give a horizon
+    months = ceil(given.horizon_in_units / units_per_year(given.time_unit) * 12 - 1e-6)
+    if wanted.source == "none":
+        return None, _("By the settings customers still to be acquired are not valued.")
+    if wanted.plan is not None:
+        plan = planned_acquisition(
+            wanted.plan, as_of=customers.as_of, months=months, error=wanted.plan_error, customers=customers
+        )
+        return plan, plan.words
+    if not is_open_shop(transactions, as_of=customers.as_of):
+        return None, _("Hardly anybody joins any more, so customers still to be acquired are not valued.")
+    try:
+        forecast = forecast_acquisition(transactions, as_of=customers.as_of, months=months, customers=customers)
+    except DataError:
+        return None, _("The log is too short to forecast new customers, so these are not valued.")
+    return forecast, forecast.words
+
+
+def costs_of(money: MoneySettings) -> Costs:
+    """Return what a customer costs by the settings."""
+    return Costs(money.acquisition_cost, money.cost_per_order, money.cost_to_serve_per_year, money.tax_rate)
 
 
 def _read_fit(file: Path) -> PurchaseFit:

@@ -19,8 +19,7 @@ from crm_analysis.progress import Progress
 from crm_analysis.settings import Settings
 from crm_analysis.value.customer_base import value_customer_base
 from crm_analysis.value.forecast import forecast_purchases
-from crm_analysis.value.lifetime_value import Costs
-from crm_analysis.value.period import value_period
+from crm_analysis.value.period import costs_of, value_period
 
 # Models that live on frequency, recency and T alone, the preferred one first.
 FOR_A_LARGE_BASE = (BGNBDFit.model_name, MBGNBDFit.model_name, ParetoNBDFit.model_name)
@@ -113,7 +112,7 @@ def write_values(
         horizon=money.horizon,
         annual_discount_rate=money.annual_discount_rate,
         margin=money.margin,
-        costs=Costs(money.acquisition_cost, money.cost_per_order, money.cost_to_serve_per_year),
+        costs=costs_of(money),
         model=model,
         time_unit=settings.forecast.time_unit,
         grid=fold,

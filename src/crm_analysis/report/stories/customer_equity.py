@@ -1,9 +1,11 @@
 """Customer equity: what the current base is worth, how sure that is, and what other assumptions would make of it."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from crm_analysis.messages import _, count, day, money, month_of, number, percent, short_money
+from crm_analysis.messages import _, count, day, money, month_of, number, percent, plural, short_money
 from crm_analysis.messages import rate as write_rate
 from crm_analysis.periods import Horizon, horizon_in_units
 from crm_analysis.report.chapter import Chapter
@@ -13,16 +15,23 @@ from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Note
 from crm_analysis.report.stories.wording import contents_words, horizon_words, sample_words, terms_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.scorecard import Scorecard, build_scorecard
-from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_grid
+from crm_analysis.value.equity import CustomerEquity, customer_equity
+from crm_analysis.value.equity_history import equity_grid
 from crm_analysis.value.interval import Interval
 from crm_analysis.value.lifetime_value import Costs, CustomerValues
+from crm_analysis.value.period import period_acquisition
+from crm_analysis.value.potential import Pieces
+from crm_analysis.value.unprofitable import unprofitable_customers
 
 
 def value_base(chapter: Chapter) -> CustomerEquity:
     """Add up the values of the chapter before, with an interval; save the equity, to be valued again later."""
     values = CustomerValues.load(chapter.folder / "valuation")
     forecast = chapter.settings.forecast
-    equity = customer_equity(values, draws=forecast.draws, seed=forecast.seed, level=forecast.interval)
+    acquisition, _words = period_acquisition(chapter.transactions, values, chapter.settings)
+    equity = customer_equity(
+        values, acquisition=acquisition, draws=forecast.draws, seed=forecast.seed, level=forecast.interval
+    )
     equity.save(chapter.folder / "equity")
     return equity
 
@@ -32,9 +41,7 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
     scorecard = build_scorecard(
         chapter.transactions,
         period=chapter.period,
-        values=equity.values,
-        equity_interval=equity.interval,
-        expected_interval=equity.parameter_interval,
+        equity=equity,
         active_days=chapter.settings.forecast.active_days,
         targets=chapter.settings.report.targets,
         fitted_anew=chapter.settings.forecast.purchase_fit is None,
@@ -46,6 +53,10 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
     chapter.remember(
         alerts=tuple(_alerts(chapter, equity)),
         equity=equity.total,
+        current=equity.current,
+        potential=equity.potential,
+        acquisition_cost=equity.acquisition_cost,
+        currency=chapter.currency,
         lower=interval.lower,
         upper=interval.upper,
         level=interval.level,
@@ -64,18 +75,33 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
 def headline(chapter: Chapter, equity: CustomerEquity) -> Headline:
     """Open the chapter."""
     given, interval = equity.values.assumptions, equity.interval
-    return Headline(
-        over=_("Customer equity, {period}", period=month_of(str(chapter.period))),
-        title=_(
-            "The current base is worth {equity} within {horizon}",
-            equity=short_money(equity.total, chapter.currency),
-            horizon=horizon_words(given.horizon, given.time_unit),
-        ),
-        lede=_(
-            "That is {each} for each of {customers} customers. What they really bring will lie between {lower} and "
-            "{upper} with a probability of {level}, if the model holds.",
+    words = {
+        "equity": short_money(equity.total, chapter.currency),
+        "horizon": horizon_words(given.horizon, given.time_unit),
+    }
+    if equity.future is None:
+        title = _("The current base is worth {equity} within {horizon}", **words)
+        parts = _(
+            "That is {each} for each of {customers} customers.",
             each=money(equity.total / equity.values.number_of_customers, chapter.currency),
             customers=count(equity.values.number_of_customers),
+        )
+    else:
+        title = _("Customer equity is {equity} within {horizon}", **words)
+        parts = _(
+            "Current customers hold {current} of it; those expected to join bring {potential} and cost {cost} to "
+            "acquire.",
+            current=short_money(equity.current, chapter.currency),
+            potential=short_money(equity.potential, chapter.currency),
+            cost=short_money(equity.acquisition_cost, chapter.currency),
+        )
+    return Headline(
+        over=_("Customer equity, {period}", period=month_of(str(chapter.period))),
+        title=title,
+        lede=_(
+            "{parts} What they really bring will lie between {lower} and {upper} with a probability of {level}, if the "
+            "model holds.",
+            parts=parts,
             lower=short_money(interval.lower, chapter.currency),
             upper=short_money(interval.upper, chapter.currency),
             level=percent(interval.level, 0),
@@ -120,8 +146,8 @@ def history_figure(
         number=number_,
         finding=finding,
         what=_(
-            "Customer equity of the current base at the end of each month, {currency}; the vertical line is the "
-            "{level} interval of this month.",
+            "Customer equity at the end of each month, {currency}; the vertical line is the {level} interval of this "
+            "month.",
             currency=chapter.currency,
             level=percent(equity.level, 0),
         ),
@@ -144,65 +170,109 @@ def _how_months_are_valued(chapter: Chapter) -> str:
     )
 
 
-def parts_table(chapter: Chapter, equity: CustomerEquity) -> Table:
+def parts_table(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> Table:
     """Say what is in the equity and what is not."""
-    interval, parameters = equity.interval, equity.parameter_interval
+    intervals = {
+        "current": (equity.current_interval, equity.current_parameter_interval),
+        "total": (equity.interval, equity.parameter_interval),
+    }
     frame = pd.DataFrame(
         {
-            "part": [_("Current customers"), _("Customers still to be acquired"), _("Cost of acquiring them")],
-            "value": [equity.current, equity.potential, equity.acquisition_cost],
-            "lower": [interval.lower, None, None],
-            "upper": [interval.upper, None, None],
-            "expected_lower": [parameters.lower, None, None],
-            "expected_upper": [parameters.upper, None, None],
+            "part": [_("Current customers"), _("Future customers, gross"), _("Cost of acquiring them")],
+            "value": [equity.current, equity.potential, None if equity.future is None else -equity.future.cost],
+            **_ends("current", intervals, blanks=2),
         }
-    ).astype(dict.fromkeys(("value", "lower", "upper", "expected_lower", "expected_upper"), float))
+    ).astype(dict.fromkeys(_ENDS, float) | {"value": float})
+    if equity.future is None:
+        finding = _("Customer equity is that of the current base; future customers are not valued")
+    else:
+        share = equity.current / equity.total if equity.total > 0 else float("nan")
+        finding = (
+            _("Current customers hold {share} of customer equity", share=percent(share))
+            if 0 <= share <= 1
+            else _("Future customers bring less than acquiring them costs")
+            if equity.future.net < 0
+            else _("Customer equity on its three lines")
+        )
     currency = chapter.currency
+    plain: dict[str, Any] = {"kind": "money", "currency": currency, "digits": 0, "sortable": False}
     return Table(
         name="parts",
-        number=1,
-        finding=_("Customer equity is that of the current base; future customers are not valued"),
-        what=_(
-            "Without a plan or a history of acquisition the worth of future customers is left open, not taken as zero."
-        ),
+        number=number_,
+        finding=finding,
+        what=_newcomers_words(chapter, equity),
         frame=frame,
         columns=(
             Column("part", _("Part"), kind="text", sortable=False),
-            Column("value", _("Value"), currency, kind="money", currency=currency, digits=0, sortable=False),
-            Column(
-                "lower",
-                _("What is realised, from"),
-                contents_words(equity.interval),
-                kind="money",
-                currency=currency,
-                digits=0,
-                sortable=False,
-            ),
-            Column("upper", _("to"), "", kind="money", currency=currency, digits=0, sortable=False),
-            Column(
-                "expected_lower",
-                _("What is expected, from"),
-                contents_words(equity.parameter_interval),
-                kind="money",
-                currency=currency,
-                digits=0,
-                sortable=False,
-            ),
-            Column("expected_upper", _("to"), "", kind="money", currency=currency, digits=0, sortable=False),
+            Column("value", _("Value"), currency, **plain),
+            Column("lower", _("What is realised, from"), contents_words(equity.interval), **plain),
+            Column("upper", _("to"), "", **plain),
+            Column("expected_lower", _("What is expected, from"), contents_words(equity.parameter_interval), **plain),
+            Column("expected_upper", _("to"), "", **plain),
         ),
-        total={
-            "part": _("Customer equity"),
-            "value": equity.total,
-            "lower": interval.lower,
-            "upper": interval.upper,
-            "expected_lower": parameters.lower,
-            "expected_upper": parameters.upper,
-        },
+        total={"part": _("Customer equity"), "value": equity.total}
+        | {key: ends[0] for key, ends in _ends("total", intervals, blanks=0).items()},
         downloads=chapter.download("customer-equity", frame.set_index("part")),
     )
 
 
-def assumptions_table(chapter: Chapter, equity: CustomerEquity) -> Table:
+_ENDS = ("lower", "upper", "expected_lower", "expected_upper")
+
+
+def _ends(part: str, intervals: dict[str, tuple[Interval, Interval]], *, blanks: int) -> dict[str, list[float | None]]:
+    """Return the ends of both intervals of a part as columns, with blanks for lines that have none of their own."""
+    realised, expected = intervals[part]
+    ends = (realised.lower, realised.upper, expected.lower, expected.upper)
+    return {key: [end, *[None] * blanks] for key, end in zip(_ENDS, ends, strict=True)}
+
+
+def _newcomers_words(chapter: Chapter, equity: CustomerEquity) -> str:
+    """Say how many are expected to join and where that comes from, or why nobody is valued."""
+    joining = equity.acquisition
+    if joining is None:
+        _none, why = period_acquisition(chapter.transactions, equity.values, chapter.settings)
+        return _("{why} Their worth is left open, not taken as zero.", why=why)
+    given = equity.values.assumptions
+    assert given.horizon_in_units is not None  # the settings give a horizon
+    pieces = Pieces.of(given.time_unit, equity.values.customers.as_of, until=given.horizon_in_units)
+    return _(
+        "{number} customers are expected to join within {horizon}. {words}",
+        number=count(float(pieces.number(joining.of_months(pieces.months)).sum())),
+        horizon=horizon_words(given.horizon, given.time_unit),
+        words=joining.words,
+    )
+
+
+def unprofitable_note(chapter: Chapter, equity: CustomerEquity) -> Note:
+    """Say who is expected to cost more than they bring, and by which costs."""
+    costs = unprofitable_customers(equity.values)
+    currency = chapter.currency
+    if costs.customers == 0:
+        return Note(
+            _("Nobody is expected to cost more than they bring"),
+            (_("Margin to come exceeds the cost of orders and service for every customer."),),
+        )
+    return Note(
+        plural(
+            "{n} customer is expected to cost more than they bring",
+            "{n} customers are expected to cost more than they bring",
+            costs.customers,
+        ),
+        (
+            _(
+                "Together they are worth {value}: {margin} of margin to come, less {orders} for their orders and "
+                "{service} for serving them{tax}. Such values stay in the total as they are.",
+                value=money(costs.value, currency),
+                margin=money(costs.margin, currency),
+                orders=money(costs.orders, currency),
+                service=money(costs.service, currency),
+                tax="" if not costs.tax else _(", and {tax} of tax saved by it", tax=money(costs.tax, currency)),
+            ),
+        ),
+    )
+
+
+def assumptions_table(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> Table:
     """Value the base under other horizons and rates."""
     given = equity.values.assumptions
     horizons: list[Horizon] = ["12 months", "24 months", "36 months", "60 months"]
@@ -227,7 +297,7 @@ def assumptions_table(chapter: Chapter, equity: CustomerEquity) -> Table:
     )
     return Table(
         name="assumptions",
-        number=2,
+        number=number_,
         finding=finding,
         what=_(
             "Equity of the current base under other horizons and annual discount rates, all else unchanged; this "
@@ -255,7 +325,7 @@ def assumptions_table(chapter: Chapter, equity: CustomerEquity) -> Table:
     )
 
 
-def curve_figure(chapter: Chapter, curve: pd.DataFrame, gini: float) -> Figure | Note:
+def curve_figure(chapter: Chapter, curve: pd.DataFrame, gini: float, *, number_: int) -> Figure | Note:
     """Show how unequally the equity is held."""
     if curve["share_of_value"].isna().any():
         return Note(
@@ -266,7 +336,7 @@ def curve_figure(chapter: Chapter, curve: pd.DataFrame, gini: float) -> Figure |
     finding = _("One customer in twenty holds {share} of the equity", share=percent(top))
     return Figure(
         name="concentration",
-        number=2,
+        number=number_,
         finding=finding,
         what=_(
             "Share of the equity held by the most valuable customers, from the top down; the straight line is a base "
@@ -277,7 +347,7 @@ def curve_figure(chapter: Chapter, curve: pd.DataFrame, gini: float) -> Figure |
     )
 
 
-def parameters_table(equity: CustomerEquity) -> Table:
+def parameters_table(equity: CustomerEquity, *, number_: int) -> Table:
     """List the estimates with their standard errors."""
     rows = []
     for fit in equity.values.fits:
@@ -287,7 +357,7 @@ def parameters_table(equity: CustomerEquity) -> Table:
     likelihoods = ", ".join(f"{fit.model_name} {number(fit.log_likelihood, 1)}" for fit in equity.values.fits)
     return Table(
         name="parameters",
-        number=3,
+        number=number_,
         finding=_("Estimates of both models"),
         what=_(
             "Maximum likelihood with standard errors and 95% intervals. Log-likelihood: {likelihoods}.",
@@ -318,7 +388,7 @@ def method_note(chapter: Chapter, equity: CustomerEquity) -> Note:
         paragraphs=(
             *([sample, scaled] if sample else []),
             _(
-                "Customer equity is the sum of the residual values of all current customers within {horizon}: "
+                "The current base is the sum of the residual values of all current customers within {horizon}: "
                 "expected purchases, discounted at {rate} a year, times expected spend and a margin of {margin}, "
                 "less {costs}.",
                 horizon=horizon_words(given.horizon, given.time_unit),
@@ -326,6 +396,7 @@ def method_note(chapter: Chapter, equity: CustomerEquity) -> Note:
                 margin=write_rate(given.margin),
                 costs=_costs_words(costs, chapter.currency),
             ),
+            *([_future_words()] if equity.future is not None else []),
             _(
                 "The interval comes from {draws} simulated futures: each draws the parameters of both models from "
                 "their sampling distribution and lets every customer live on under them. It contains {contains}. The "
@@ -338,14 +409,26 @@ def method_note(chapter: Chapter, equity: CustomerEquity) -> Note:
     )
 
 
+def _future_words() -> str:
+    return _(
+        "Future customers are worth their first purchase and all after it within the same horizon, discounted from the "
+        "day they are expected to join, less the same costs; they are taken to be like those the models were fitted "
+        "to. What acquiring them costs stands on a line of its own."
+    )
+
+
 def _costs_words(costs: Costs, currency: str) -> str:
     if not costs.cost_per_order and not costs.cost_to_serve_per_year:
-        return _("nothing, because no cost of orders or service is set")
-    return _(
-        "{per_order} an order and {per_year} a year for each living customer",
-        per_order=money(costs.cost_per_order, currency),
-        per_year=money(costs.cost_to_serve_per_year, currency),
-    )
+        words = _("nothing, because no cost of orders or service is set")
+    else:
+        words = _(
+            "{per_order} an order and {per_year} a year for each living customer",
+            per_order=money(costs.cost_per_order, currency),
+            per_year=money(costs.cost_to_serve_per_year, currency),
+        )
+    if not costs.tax_rate:
+        return words
+    return _("{costs}; of what is left {tax} goes as tax", costs=words, tax=write_rate(costs.tax_rate))
 
 
 def _alerts(chapter: Chapter, equity: CustomerEquity) -> list[Alert]:

@@ -4,7 +4,7 @@ from crm_analysis.messages import N_, _, count, number, percent, rate
 from crm_analysis.models.cnbd import CNBDFit, ModifiedCNBDFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon, horizon_text
-from crm_analysis.value.interval import INDIVIDUALS, SAMPLING, Interval
+from crm_analysis.value.interval import INDIVIDUALS, NEWCOMERS, SAMPLING, Interval
 from crm_analysis.value.lifetime_value import Assumptions, CustomerValues
 
 UNITS = (
@@ -22,6 +22,7 @@ def contents_words(interval: Interval) -> str:
     names = {
         "parameters": _("the doubt about the parameters"),
         "level and volume of the shop": _("the doubt about the level and the volume of the shop"),
+        NEWCOMERS: _("the doubt about the number of new customers"),
         SAMPLING: _("the chance in who is in the sample"),
         INDIVIDUALS: _("the chance in what each customer does"),
     }
