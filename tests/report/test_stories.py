@@ -106,6 +106,65 @@ def test_a_change_from_one_negative_value_to_a_better_one_is_a_rise(costly):
     assert (now > then) == row[3].startswith("+")
 
 
+@pytest.fixture(scope="module")
+def two_months(make_project):
+    """Two books in a row, the second with scenarios."""
+    project = make_project()
+    file = project.root / "crm.toml"
+    scenarios = '[scenarios."Fewer leave"]\nleaving = -0.1\n\n[report]'
+    file.write_text(file.read_text().replace("[report]", scenarios, 1))
+    folder = project.root / "data" / "processed"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EstimationWarning)
+        return [run_cells(project, month, folder / month)["customer_equity"] for month in ("2024-05", "2024-06")]
+
+
+def test_the_first_book_says_that_there_is_none_to_compare_with(two_months):
+    assert "There is no book of April 2024" in two_months[0]
+
+
+def test_the_second_book_says_what_moved_equity(two_months):
+    assert re.search(r"Equity moved by [+−]€[\d.]+k; the largest step beside the passing of time is", two_months[1])
+    assert "Memo, not part of equity: the month brought €" in two_months[1]
+
+
+def test_the_steps_of_the_table_add_up_to_the_closing(two_months):
+    table = two_months[1][two_months[1].index("The steps add up exactly") :]
+    closing = re.search(r"Closing equity €([\d,]+)", table)[1]
+    last = re.search(r"Length of the horizon as set in crm.toml €0 €([\d,]+)", table)[1]
+    assert last == closing
+
+
+def test_future_customers_stand_on_lines_of_their_own(two_months):
+    assert re.search(r"Current customers hold €[\d.]+k of it; those expected to join bring €[\d.]+k", two_months[1])
+    assert re.search(
+        r"\d+ customers are expected to join within 12 months\. New customers are forecast by", two_months[1]
+    )
+    assert "the doubt about the number of new customers" in two_months[1]
+
+
+def test_a_scenario_of_the_settings_is_valued(two_months):
+    assert re.search(r"Fewer leave would make it €[\d.]+k, \+[\d.]+%", two_months[1])
+
+
+def test_a_book_in_another_currency_is_no_opening(make_project):
+    project = make_project()
+    folder = project.root / "data" / "processed"
+    (folder / "2024-05").mkdir(parents=True)
+    (folder / "2024-05" / "customer_equity.json").write_text('{"facts": {"currency": "USD"}, "alerts": []}')
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EstimationWarning)
+        text = run_cells(project, "2024-06", folder / "2024-06")["customer_equity"]
+    assert "The book of May 2024 counts in USD, this one in EUR" in text
+
+
+def test_by_the_settings_future_customers_can_be_planned_or_left_out(tell):
+    planned = tell(None, ("[forecast]", '[acquisition]\nsource = "plan"\nplan = 20\n\n[forecast]'))
+    assert "New customers are those of the plan, 240 within 12 months, give or take 10%." in planned["customer_equity"]
+    left_out = tell(None, ("[forecast]", '[acquisition]\nsource = "none"\n\n[forecast]'))
+    assert "By the settings customers still to be acquired are not valued." in left_out["customer_equity"]
+
+
 def test_a_log_that_stops_before_the_period_is_warned_about(tell, simulated_orders):
     texts = tell(before(simulated_orders(), "2024-04-09"))
     assert "days before the period" in texts["overview"]

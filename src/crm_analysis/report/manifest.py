@@ -48,14 +48,21 @@ def input_hashes(settings: Settings, month: Month, parameters: Mapping[str, Any]
     """
     given = settings.forecast.purchase_fit
     fit = {} if given is None else {"purchase_fit": _file_hash(settings.path(given), "forecast.purchase_fit")}
-    return fit | {
-        "transactions": _data_hash(settings),
-        "settings": _text_hash(settings_told(settings)),
-        "parameters": _text_hash((str(month), sorted(parameters.items()))),
-        "notebooks": _folder_hash(settings.path(settings.report.notebooks), ("*.ipynb",)),
-        "code": _folder_hash(Path(__file__).parents[1], _CODE),
-        "versions": _text_hash(versions()),
-    }
+    # The bridge starts from the equity of the month before, where there is one.
+    opening = settings.path(settings.report.processed) / str(month.shift(-1)) / "equity"
+    before = {"opening": _folder_hash(opening, ("*.json", "*.parquet"))} if opening.is_dir() else {}
+    return (
+        fit
+        | before
+        | {
+            "transactions": _data_hash(settings),
+            "settings": _text_hash(settings_told(settings)),
+            "parameters": _text_hash((str(month), sorted(parameters.items()))),
+            "notebooks": _folder_hash(settings.path(settings.report.notebooks), ("*.ipynb",)),
+            "code": _folder_hash(Path(__file__).parents[1], _CODE),
+            "versions": _text_hash(versions()),
+        }
+    )
 
 
 def versions() -> dict[str, str]:

@@ -109,7 +109,8 @@ def equity_if(equity: CustomerEquity, change: Change) -> EquityParts:
     -----
     Leaving: given that a customer is there, the chance to leave p ~ Beta(a, b + x) becomes
     Beta(c a, b + x + (1 - c) a), whose mean is c times as high (BG/NBD and its kin; BG/BB likewise with gamma and
-    delta); in the Pareto/NBD the rate Gamma(s, beta + T) becomes Gamma(c s, beta + T). The chance to be there is left as it is.
+    delta); in the Pareto/NBD the rate Gamma(s, beta + T) becomes Gamma(c s, beta + T). The chance to be there is left
+    as it is.
     """
     values = equity.values
     old, customers = values.assumptions, values.customers

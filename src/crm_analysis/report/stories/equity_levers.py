@@ -131,7 +131,8 @@ def plausibility_note(chapter: Chapter, equity: CustomerEquity) -> Note:
             _(
                 "The current base is worth {multiple} times the margin expected of the next twelve months ({year}). "
                 "The model expects {retention} of those who are customers now to be there in a year. That year's "
-                "margin, repeated at this one retention rate within {horizon}, makes {simple}, or {times} times the year.",
+                "margin, repeated at this one retention rate within {horizon}, makes {simple}, or {times} times the "
+                "year.",
                 multiple=number(check.multiple, 2),
                 year=short_money(check.first_year, chapter.currency),
                 retention=percent(check.retention),
