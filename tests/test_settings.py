@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from crm_analysis.errors import SettingsError
-from crm_analysis.settings import load_settings
+from crm_analysis.segment_rules import LifecycleRules, PyramidRules, RelationshipRules, RfmRules, Treatment
+from crm_analysis.settings import SegmentSettings, load_settings
 
 PROJECT = Path(__file__).parents[1]
 
@@ -115,3 +116,47 @@ def test_settings_cannot_be_changed(tmp_path):
     settings = load_settings(write(tmp_path, ""))
     with pytest.raises(ValueError, match="frozen"):
         settings.money.margin = 0.5
+
+
+def test_segments_are_divided_as_the_file_says(tmp_path):
+    text = (
+        '[segments.pyramid]\nnames = ["VIP", "other"]\ncut_offs = [0.1]\n'
+        "[segments.lifecycle]\nactive_days = 60\nlost_days = 200\n"
+        "[segments.rfm]\nlevels = 3\n[segments.rfm.cuts]\nrecency = [30, 90]\n"
+        "[segments.relationship]\nmargin_cuts = [10, 50]\n"
+        '[segments.treatments.VIP]\naction = "Call."\n[segments.treatments."region: North"]\nmeaning = "Leeds."\n'
+    )
+    segments = load_settings(write(tmp_path, text)).segments
+    assert segments.pyramid == PyramidRules((0.1,), ("VIP", "other"))
+    assert segments.lifecycle == LifecycleRules(active_days=60, lost_days=200)
+    assert segments.rfm == RfmRules({"recency": (30, 90)}, 3)
+    assert segments.relationship == RelationshipRules(margin_cuts=(10, 50))
+    assert segments.treatments == {"VIP": Treatment(action="Call."), "region: North": Treatment("Leeds.")}
+
+
+def test_segment_rules_that_contradict_themselves_are_problems_with_their_keys(tmp_path):
+    text = (
+        "[segments.pyramid]\ncut_offs = [0.5, 0.2, 0.7]\n[segments.lifecycle]\nlost_below = 0.9\nlost_day = 3\n"
+        "[segments.rfm]\nlevels = 11\n[segments.relationship]\ncustomer_cuts = [9, 1]\n[money]\nmargin = 2\n"
+    )
+    with pytest.raises(SettingsError) as refused:
+        load_settings(write(tmp_path, text))
+    message = str(refused.value)
+    for expected in ("5 problem(s)", "segments.pyramid: ", "segments.lifecycle.lost_day: unknown key", "levels is 11",
+                     "customer_cuts is [9.0, 1.0], out of order", "money.margin"):  # fmt: skip
+        assert expected in message
+
+
+@pytest.mark.parametrize("key", ["platinun", "region North"])
+def test_a_treatment_of_no_segment_is_refused_by_name(tmp_path, key):
+    with pytest.raises(SettingsError, match=f"treatments names '{key}'; the segments are platinum"):
+        load_settings(write(tmp_path, f'[segments.treatments."{key}"]\naction = "Call."'))
+
+
+def test_every_setting_of_segments_is_in_the_documentation():
+    text = (PROJECT / "docs" / "settings.md").read_text()
+    for part, rules in vars(SegmentSettings()).items():
+        keys = ("meaning", "action") if part == "treatments" else vars(rules)
+        rows = [line for line in text.splitlines() if line.startswith(f"| `segments.{part}.")]
+        told = " ".join(row.split("|")[1] for row in rows)
+        assert [key for key in keys if f".{key}`" not in told] == []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crm_analysis.models.pareto_nbd import ParetoNBDFit, fit_pareto_nbd
     from crm_analysis.models.sbg import SBGFit, fit_sbg
     from crm_analysis.report.book import Book, build_book
+    from crm_analysis.segment_rules import LifecycleRules, Treatment
     from crm_analysis.settings import DoorRules, Settings, TransactionColumns, load_settings
     from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, planned_acquisition
     from crm_analysis.value.backtest import backtest
@@ -56,6 +57,7 @@ __all__ = [
     "Forecast",
     "GammaGammaFit",
     "Interval",
+    "LifecycleRules",
     "MBGNBDFit",
     "NBDFit",
     "OrderClock",
@@ -65,6 +67,7 @@ __all__ = [
     "TimeOrigins",
     "TransactionColumns",
     "Transactions",
+    "Treatment",
     "backtest",
     "build_book",
     "customer_equity",
@@ -120,6 +123,7 @@ _HOMES = {
     "crm_analysis.models.pareto_nbd": ("ParetoNBDFit", "fit_pareto_nbd"),
     "crm_analysis.models.sbg": ("SBGFit", "fit_sbg"),
     "crm_analysis.report.book": ("Book", "build_book"),
+    "crm_analysis.segment_rules": ("LifecycleRules", "Treatment"),
     "crm_analysis.settings": ("DoorRules", "Settings", "TransactionColumns", "load_settings"),
     "crm_analysis.value.backtest": ("backtest",),
     "crm_analysis.value.backtest_result": ("Backtest",),

@@ -11,10 +11,30 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
-from crm_analysis.errors import SettingsError
+from crm_analysis.errors import SettingsError, listing
 from crm_analysis.periods import TimeUnit, horizon_in_units, horizon_text
+from crm_analysis.segment_rules import (
+    LifecycleRules,
+    PyramidRules,
+    RelationshipRules,
+    RfmRules,
+    Treatment,
+    unknown_segments,
+)
+from crm_analysis.segment_treatments import DEFAULT_TREATMENTS
 
 _DEFAULT_LOG = "data/raw/transactions.csv"
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -275,6 +295,61 @@ class ReportSettings(_Part):
         return None if self.memory is None else _bytes(self.memory)
 
 
+def _with_its_key(given: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """Let rules that contradict themselves be one problem among others, named with its key."""
+    try:
+        return read(given)
+    except SettingsError as error:
+        raise ValueError(str(error).removesuffix(".")) from None
+
+
+_READ = WrapValidator(_with_its_key)
+
+
+class SegmentSettings(_Part):
+    """How customers are divided, and what is done with each segment.
+
+    Attributes
+    ----------
+    pyramid, lifecycle, rfm, relationship : PyramidRules, LifecycleRules, RfmRules, RelationshipRules
+        The fields of the first, third and fourth are the arguments of `customer_pyramid`, `rfm_segments` and
+        `relationship_levels`.
+    treatments : dict of Treatment
+        What a company says of a segment in place of `segment_treatments.DEFAULT_TREATMENTS`: by its name, or by
+        "attribute: level" ("region: North").
+    """
+
+    pyramid: Annotated[PyramidRules, _READ] = PyramidRules()
+    lifecycle: Annotated[LifecycleRules, _READ] = LifecycleRules()
+    rfm: Annotated[RfmRules, _READ] = RfmRules()
+    relationship: Annotated[RelationshipRules, _READ] = RelationshipRules()
+    treatments: dict[str, Treatment] = Field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that a segment can have under these rules, attributes of customers aside."""
+        return _segment_names(self.pyramid, self.rfm)
+
+    @field_validator("treatments", mode="after")
+    @classmethod
+    def _name_segments(cls, treatments: dict[str, Treatment], others: ValidationInfo) -> dict[str, Treatment]:
+        if "pyramid" not in others.data or "rfm" not in others.data:
+            return treatments  # what names there are is not known before these are right
+        names = _segment_names(others.data["pyramid"], others.data["rfm"])
+        unknown = unknown_segments(treatments, names)
+        if unknown:
+            raise ValueError(
+                f"treatments names {listing([repr(name) for name in unknown])}; the segments are {listing(names)}, "
+                "and a level of an attribute is written 'region: North'"
+            )
+        return treatments
+
+
+def _segment_names(pyramid: PyramidRules, rfm: RfmRules) -> tuple[str, ...]:
+    own = [*pyramid.names, *(name for row in rfm.grid for name in row), *DEFAULT_TREATMENTS]
+    return tuple(dict.fromkeys(own))
+
+
 class Settings(_Part):
     """All settings of a company. `root` is the folder of the settings `file`; relative paths start there."""
 
@@ -287,6 +362,7 @@ class Settings(_Part):
     acquisition: AcquisitionSettings = AcquisitionSettings()
     scenarios: dict[str, ScenarioSettings] = Field(default_factory=dict)
     engine: EngineSettings = EngineSettings()
+    segments: SegmentSettings = SegmentSettings()
     report: ReportSettings = ReportSettings()
 
     def path(self, relative: str) -> Path:
@@ -350,7 +426,8 @@ def _all_problems(path: Path, error: ValidationError) -> str:
     lines = [f"{path}: {error.error_count()} problem(s)."]
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
-        what = "unknown key; check its spelling" if problem["type"] == "extra_forbidden" else problem["msg"]
-        given = "" if problem["type"] == "extra_forbidden" else f" (given: {problem['input']!r})"
+        is_unknown = problem["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        what = "unknown key; check its spelling" if is_unknown else problem["msg"]
+        given = "" if is_unknown else f" (given: {problem['input']!r})"
         lines.append(f"  {key}: {what}{given}")
     return "\n".join(lines)
