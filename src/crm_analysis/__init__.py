@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from crm_analysis.value.interval import Interval
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
+    from crm_analysis.value.pyramid import CustomerPyramid, customer_pyramid
+    from crm_analysis.value.rfm import RfmSegments, rfm_segments
 
 __all__ = [
     "Acquisition",
@@ -50,6 +52,7 @@ __all__ = [
     "Concentration",
     "Costs",
     "CustomerEquity",
+    "CustomerPyramid",
     "CustomerSummary",
     "CustomerValueRegressor",
     "CustomerValues",
@@ -62,6 +65,7 @@ __all__ = [
     "NBDFit",
     "OrderClock",
     "ParetoNBDFit",
+    "RfmSegments",
     "SBGFit",
     "Settings",
     "TimeOrigins",
@@ -71,6 +75,7 @@ __all__ = [
     "backtest",
     "build_book",
     "customer_equity",
+    "customer_pyramid",
     "equity_history",
     "fit_bgbb",
     "fit_bgnbd",
@@ -93,6 +98,7 @@ __all__ = [
     "planned_acquisition",
     "purchase_intervals",
     "read_transactions",
+    "rfm_segments",
     "spend_frequency_correlation",
     "split_calibration_holdout",
     "summarize_customers",
@@ -136,6 +142,8 @@ _HOMES = {
     "crm_analysis.value.interval": ("Interval",),
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
     "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
+    "crm_analysis.value.pyramid": ("CustomerPyramid", "customer_pyramid"),
+    "crm_analysis.value.rfm": ("RfmSegments", "rfm_segments"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -19,10 +19,12 @@ from crm_analysis.data.summaries import (
 )
 from crm_analysis.models.bgnbd import BGNBDFit, fit_bgnbd
 from crm_analysis.models.cnbd import CNBDFit, CNBDParams
+from crm_analysis.models.gamma_gamma import GammaGammaFit, GammaGammaParams
 from crm_analysis.models.mbgnbd import MBGNBDFit
 from crm_analysis.models.nbd import NBDFit
 from crm_analysis.models.pareto_nbd import ParetoNBDFit
 from crm_analysis.models.purchase_fit import PurchaseFit
+from crm_analysis.value.lifetime_value import CustomerValues, Fits, assume, lifetime_value
 
 RETAIL = Path(__file__).parents[3] / "shared" / "data" / "online_retail_2009_2010.csv.gz"
 RETAIL_AS_OF = date(2010, 11, 30)
@@ -215,3 +217,71 @@ def two_kinds(sample_split: CalibrationHoldout) -> TwoKinds:
     keen = (np.arange(len(frame)) % 2).astype(float)
     customers = replace(sample_split.calibration, frame=frame.assign(keen=keen))
     return TwoKinds(customers, fit_bgnbd(customers, purchase=["keen"]))
+
+
+SPEND = GammaGammaFit.from_params(GammaGammaParams(6.25, 3.74, 15.44), time_unit="")
+TERMS = {"horizon": "24 months", "annual_discount_rate": 0.10, "margin": 0.30}
+
+
+class ValuesOf:
+    """Makes customers with residual values that a test has chosen; a class, so that a fixture can hand it to tests."""
+
+    def __call__(
+        self,
+        residual_value: list[float],
+        *,
+        alive: list[float] | float = 0.9,
+        frequency: list[int] | int = 0,
+        span: list[float] | float = 0.0,
+        silence: list[float] | float = 10.0,
+        stands_for: float = 1.0,
+        as_of: str = "1998-06-30",
+        **columns: object,
+    ) -> CustomerValues:
+        """Make them.
+
+        Parameters
+        ----------
+        residual_value, alive : list of float
+        frequency : list of int
+            Repeat purchases.
+        span, silence : list of float
+            Days from the first to the last purchase, and since.
+        stands_for : float
+        as_of : str
+        **columns
+            Other columns of the summary.
+        """
+        ids = pd.Index([f"c{number:04}" for number in range(len(residual_value))], name="customer_id")
+        frame = pd.DataFrame(index=ids).assign(frequency=frequency, recency=span, silence=silence, **columns)
+        frame["T"] = frame["recency"] + frame.pop("silence")
+        customers = CustomerSummary(frame, "day", date.fromisoformat(as_of), stands_for=stands_for)
+        values = pd.DataFrame(index=ids).assign(probability_alive=alive, residual_value=residual_value)
+        taken = assume("day", customers.as_of, costs=None, **TERMS)
+        return CustomerValues(values, Fits(CDNOW_FITS["BG/NBD"], SPEND), customers, taken)
+
+
+@pytest.fixture(scope="session")
+def values_of() -> ValuesOf:
+    return ValuesOf()
+
+
+@pytest.fixture(scope="session")
+def sample_values(sample_log: Transactions) -> CustomerValues:
+    """The customers of the CDNOW sample at the end of its log, with published parameters."""
+    customers = summarize_customers(sample_log, as_of=CDNOW_AS_OF, annual_discount_rate=0.10)
+    return lifetime_value(CDNOW_FITS["BG/NBD"], SPEND, customers, **TERMS)
+
+
+class Shuffled:
+    """The same customers in another order, by `shuffled(values)`."""
+
+    def __call__(self, values: CustomerValues) -> CustomerValues:
+        order = np.random.default_rng(7).permutation(len(values.frame))
+        customers = replace(values.customers, frame=values.customers.frame.iloc[order])
+        return replace(values, frame=values.frame.iloc[order[::-1]], customers=customers)
+
+
+@pytest.fixture(scope="session")
+def shuffled() -> Shuffled:
+    return Shuffled()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.value.lifetime_value import CustomerValues
+from crm_analysis.value.segment_base import counts_of_base, share_of_total
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +62,10 @@ def value_concentration(values: CustomerValues) -> Concentration:
 def _tenths(ranked: pd.DataFrame, tenth: pd.Series, stands_for: float) -> pd.DataFrame:
     groups = ranked.groupby(tenth)
     value = groups["residual_value"].sum() * stands_for
-    # Ends of the tenths rounded, not the tenths, so that these add up to the base.
-    ends = (groups.size().cumsum().to_numpy() * stands_for).round().astype(np.int64)
     columns = {
-        "customers": np.diff(ends, prepend=0),
+        "customers": counts_of_base(groups.size().to_numpy(), stands_for),
         "value": value,
-        # Shares of a total that is not positive mean nothing.
-        "share": value / value.sum() if value.sum() > 0 else np.nan,
+        "share": share_of_total(value),
         "mean_value": groups["residual_value"].mean(),
         "expected_purchases": groups["expected_purchases"].mean(),
         "expected_spend": groups["expected_spend"].mean(),
