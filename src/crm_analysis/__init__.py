@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crm_analysis.data.last_gaps import last_gaps
     from crm_analysis.data.order_clock import OrderClock, order_clock
     from crm_analysis.data.samples import load_cdnow, load_cdnow_sample
     from crm_analysis.data.sources import Transactions, read_transactions
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.estimator import CustomerValueRegressor, TimeOrigins
     from crm_analysis.value.forecast import Forecast, forecast_purchases
     from crm_analysis.value.interval import Interval
+    from crm_analysis.value.lifecycle import LifecycleStates, lifecycle_states
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
     from crm_analysis.value.pyramid import CustomerPyramid, customer_pyramid
@@ -61,6 +63,7 @@ __all__ = [
     "GammaGammaFit",
     "Interval",
     "LifecycleRules",
+    "LifecycleStates",
     "MBGNBDFit",
     "NBDFit",
     "OrderClock",
@@ -90,6 +93,8 @@ __all__ = [
     "forecast_purchases",
     "from_lifetimes",
     "from_pymc_marketing",
+    "last_gaps",
+    "lifecycle_states",
     "lifetime_value",
     "load_cdnow",
     "load_cdnow_sample",
@@ -109,6 +114,7 @@ __all__ = [
 
 # Names are looked up when they are first used: who reads a log does not wait for the models, nor they for a plot.
 _HOMES = {
+    "crm_analysis.data.last_gaps": ("last_gaps",),
     "crm_analysis.data.order_clock": ("OrderClock", "order_clock"),
     "crm_analysis.data.samples": ("load_cdnow", "load_cdnow_sample"),
     "crm_analysis.data.sources": ("Transactions", "read_transactions"),
@@ -140,6 +146,7 @@ _HOMES = {
     "crm_analysis.value.estimator": ("CustomerValueRegressor", "TimeOrigins"),
     "crm_analysis.value.forecast": ("Forecast", "forecast_purchases"),
     "crm_analysis.value.interval": ("Interval",),
+    "crm_analysis.value.lifecycle": ("LifecycleStates", "lifecycle_states"),
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
     "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
     "crm_analysis.value.pyramid": ("CustomerPyramid", "customer_pyramid"),
