@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.interval import Interval
     from crm_analysis.value.lifecycle import LifecycleStates, lifecycle_states
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+    from crm_analysis.value.migration import Migration, migration_matrix
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
     from crm_analysis.value.pyramid import CustomerPyramid, customer_pyramid
     from crm_analysis.value.rfm import RfmSegments, rfm_segments
@@ -65,6 +66,7 @@ __all__ = [
     "LifecycleRules",
     "LifecycleStates",
     "MBGNBDFit",
+    "Migration",
     "NBDFit",
     "OrderClock",
     "ParetoNBDFit",
@@ -99,6 +101,7 @@ __all__ = [
     "load_cdnow",
     "load_cdnow_sample",
     "load_settings",
+    "migration_matrix",
     "order_clock",
     "planned_acquisition",
     "purchase_intervals",
@@ -148,6 +151,7 @@ _HOMES = {
     "crm_analysis.value.interval": ("Interval",),
     "crm_analysis.value.lifecycle": ("LifecycleStates", "lifecycle_states"),
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
+    "crm_analysis.value.migration": ("Migration", "migration_matrix"),
     "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
     "crm_analysis.value.pyramid": ("CustomerPyramid", "customer_pyramid"),
     "crm_analysis.value.rfm": ("RfmSegments", "rfm_segments"),
