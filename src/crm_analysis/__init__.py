@@ -41,7 +41,10 @@ if TYPE_CHECKING:
     from crm_analysis.value.migration import Migration, migration_matrix
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
     from crm_analysis.value.pyramid import CustomerPyramid, customer_pyramid
+    from crm_analysis.value.relationship import relationship_levels
     from crm_analysis.value.rfm import RfmSegments, rfm_segments
+    from crm_analysis.value.segment_table import segment_table
+    from crm_analysis.value.treatments import treatment_table
 
 __all__ = [
     "Acquisition",
@@ -106,12 +109,15 @@ __all__ = [
     "planned_acquisition",
     "purchase_intervals",
     "read_transactions",
+    "relationship_levels",
     "rfm_segments",
+    "segment_table",
     "spend_frequency_correlation",
     "split_calibration_holdout",
     "summarize_customers",
     "to_lifetimes",
     "total_purchases_interval",
+    "treatment_table",
     "value_concentration",
 ]
 
@@ -154,7 +160,10 @@ _HOMES = {
     "crm_analysis.value.migration": ("Migration", "migration_matrix"),
     "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
     "crm_analysis.value.pyramid": ("CustomerPyramid", "customer_pyramid"),
+    "crm_analysis.value.relationship": ("relationship_levels",),
     "crm_analysis.value.rfm": ("RfmSegments", "rfm_segments"),
+    "crm_analysis.value.segment_table": ("segment_table",),
+    "crm_analysis.value.treatments": ("treatment_table",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
