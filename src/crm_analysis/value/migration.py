@@ -176,7 +176,7 @@ def _valued(
             fix = "give a value for everybody who has a state."
             first = there[without].to_frame("state").head(5)
             broken.append(Violation(table, "", "a customer has no value", int(without.sum()), fix, first))
-        moves[name] = own.reindex(moves.index).where(moves.index.isin(there.index), 0.0)
+        moves[name] = own.reindex(moves.index, fill_value=0.0)
     refuse(broken)
     return True
 
