@@ -1,12 +1,14 @@
 """The lifecycle by model and by rule: each state for its reason, the two side by side."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_analysis import LifecycleRules, last_gaps, lifecycle_states
+from crm_analysis import CustomerSummary, LifecycleRules, last_gaps, lifecycle_states
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.segment_rules import LIFECYCLE_STATES
 
@@ -55,6 +57,13 @@ def test_who_was_lost_before_and_bought_since_is_won_back(values_of):
     assert states.frame["by_rule"].tolist() == ["won back", "lost", "at risk"]
 
 
+def test_who_only_looks_more_alive_than_before_is_not_won_back(values_of):
+    earlier = values_of([1.0], frequency=2, span=50.0, silence=80.0, alive=0.1, as_of="1998-03-31")
+    later = values_of([1.0], frequency=2, span=50.0, silence=110.0, alive=0.6)
+    states = lifecycle_states(later, previous=lifecycle_states(earlier, rules=DAYS), rules=DAYS)
+    assert states.frame["by_model"].tolist() == ["active"]
+
+
 def test_who_was_won_back_stays_so_until_the_next_purchase(values_of):
     earliest = values_of([1.0] * 2, frequency=2, span=50.0, silence=210.0, as_of="1998-01-31")
     then = values_of([1.0] * 2, frequency=3, span=265.0, silence=5.0, as_of="1998-02-10")
@@ -70,6 +79,18 @@ def test_days_come_from_the_customers_own_gaps(values_of):
     states = lifecycle_states(values_of([1.0] * 4, frequency=2, span=[2 * gap for gap in gaps]))
     assert (states.rules.active_days, states.rules.lost_days) == (30, 90)
     assert "active up to 30 days without a purchase, lost after 90" in states.notes[0]
+
+
+def test_the_time_unit_of_the_summary_changes_nothing(values_of):
+    values = values_of(
+        [1.0] * 4, frequency=[0, 1, 2, 2], span=[0.0, 280.0, 70.0, 210.0], silence=[14.0, 28.0, 77.0, 350.0]
+    )
+    frame = values.customers.frame
+    in_weeks = frame.assign(recency=frame["recency"] / 7, T=frame["T"] / 7)
+    weekly = replace(values, customers=CustomerSummary(in_weeks, "week", values.customers.as_of))
+    one, other = lifecycle_states(values), lifecycle_states(weekly)
+    assert one.rules == other.rules
+    pd.testing.assert_frame_equal(one.frame, other.frame)
 
 
 def test_gaps_that_are_all_alike_make_two_thresholds_still(values_of):

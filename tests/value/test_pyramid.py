@@ -56,6 +56,12 @@ def test_a_permutation_of_the_customers_changes_nothing(sample_values, shuffled,
     pd.testing.assert_frame_equal(before.table, after.table, check_exact=True)
 
 
+def test_a_permutation_changes_no_tier_of_customers_who_are_alike(values_of, shuffled):
+    values = values_of([3.0] * 50)
+    before, after = customer_pyramid(values).tier, customer_pyramid(shuffled(values)).tier
+    pd.testing.assert_series_equal(before, after.sort_index())
+
+
 @settings(max_examples=40)
 @given(
     worth=st.lists(st.floats(-100, 100), min_size=1, max_size=40),

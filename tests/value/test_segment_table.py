@@ -57,6 +57,12 @@ def test_many_levels_are_folded_with_a_note(values_of):
     assert table.attrs["notes"] == ("region has 13 levels; the smallest are together in one row.",)
 
 
+def test_who_is_not_known_is_not_folded_into_the_others(values_of):
+    values = values_of([1.0] * 6)
+    table = segment_table(values, regions(values, "a", "a", "b", "c", None, None), most=2)
+    assert table["customers"].to_dict() == {"a": 2, "b": 1, "other (1 level)": 1, "not known": 2}
+
+
 def test_tiers_come_from_the_highest_down_with_those_that_are_empty(values_of):
     values = values_of([3.0, 2.0, 1.0])
     tier = customer_pyramid(values, cut_offs=(9, 2, 1.5), by="money").tier
