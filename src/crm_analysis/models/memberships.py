@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.day_columns import to_days
 from crm_analysis.errors import DataError, SettingsError, Violation, refuse
 from crm_analysis.models.histories import Floats
 from crm_analysis.periods import horizon_text
 
 _ACTIVE = "active"
 _MEMBERSHIPS = "memberships"
+_Rule = tuple[str, str, Any, str]
+"""A column, words for its rule, the rows that break it, and how to fix them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +147,7 @@ def _from_memberships(memberships: pd.DataFrame, as_of: Day | None) -> Contracts
     return _from_dates(frame, to_day(as_of, "as_of"))
 
 
-def _rules(frame: pd.DataFrame, rules: Sequence[tuple[str, str, Any, str]]) -> Iterator[Violation]:
+def _rules(frame: pd.DataFrame, rules: Sequence[_Rule]) -> Iterator[Violation]:
     """Turn (column, rule, rows that break it, fix) into violations."""
     for column, words, broken, fix in rules:
         rows = np.asarray(broken, dtype=bool)
@@ -190,33 +193,21 @@ def _from_periods(frame: pd.DataFrame) -> Contracts:
 def _from_dates(frame: pd.DataFrame, as_of: date) -> Contracts:
     _refuse_absent(frame, ("started_on", "ended_on", "renewal_period"))
     last_day = pd.Timestamp(as_of)
-    started, ended = (_days(frame[name]) for name in ("started_on", "ended_on"))
+    started, ended = (to_days(frame[name]) for name in ("started_on", "ended_on"))
     lengths = frame["renewal_period"].map(_months_or_days)
     most_common = lengths.mode()
     refuse(
         _rules(
             frame,
             [
-                ("started_on", "not a date", started.isna(), "give the first day of each contract."),
+                *_day_rules(frame, started, ended),
                 (
                     "started_on",
                     f"after the as-of date {as_of}",
                     started > last_day,
                     "leave out contracts that begin later, or give a later date.",
                 ),
-                (
-                    "ended_on",
-                    "not a date",
-                    ended.isna() & frame["ended_on"].notna(),
-                    "give the day a contract ended, and nothing where it is still running.",
-                ),
-                ("ended_on", "before the contract started", ended < started, "check which date is which."),
-                (
-                    "renewal_period",
-                    "not a length of time",
-                    lengths.isna(),
-                    "write a whole number and a unit, such as '1 month' or '1 year'.",
-                ),
+                _length_rule(lengths),
                 (
                     "renewal_period",
                     "another length than most contracts have",
@@ -226,19 +217,86 @@ def _from_dates(frame: pd.DataFrame, as_of: date) -> Contracts:
             ],
         )
     )
-    churned = ended <= last_day
-    # A contract that ends on the day of a renewal has not made it.
-    seen_until = (ended - pd.Timedelta(days=1)).where(churned, last_day)
-    size, unit = most_common[0]
-    elapsed = _whole_months(started, seen_until) if unit == "month" else (seen_until - started).dt.days
-    periods = (elapsed // size).clip(lower=0)
-    return Contracts(frame.assign(periods=periods, churned=churned), np.ones(len(frame)))
+    dated = frame.assign(started_on=started, ended_on=ended)
+    periods = renewals_made(dated, last_day)
+    return Contracts(frame.assign(periods=periods, churned=ended <= last_day), np.ones(len(frame)))
 
 
-def _days(column: pd.Series) -> pd.Series:
-    """Return a column of dates, timestamps or ISO text as midnights without a zone; what is none is missing."""
-    days = pd.to_datetime(column, errors="coerce", format="ISO8601")
-    return (days.dt.tz_localize(None) if days.dt.tz is not None else days).dt.normalize()
+def dated_memberships(memberships: pd.DataFrame) -> pd.DataFrame:
+    """Check contracts given by their dates, of any lengths.
+
+    Parameters
+    ----------
+    memberships : DataFrame, one row a contract
+        customer_id, started_on, ended_on (missing while the contract is running), and renewal_period where known.
+
+    Returns
+    -------
+    DataFrame
+        The same with days as midnights; customer_id is a column.
+
+    Raises
+    ------
+    DataError
+        When rows break rules: all rules at once.
+    """
+    if not isinstance(memberships, pd.DataFrame):
+        raise SettingsError(f"memberships must be a DataFrame, not a {type(memberships).__name__}.")
+    frame = memberships.reset_index() if memberships.index.name == "customer_id" else memberships
+    _refuse_absent(frame, ("customer_id", "started_on", "ended_on"))
+    started, ended = (to_days(frame[name]) for name in ("started_on", "ended_on"))
+    rules = _day_rules(frame, started, ended)
+    if "renewal_period" in frame.columns:
+        rules.append(_length_rule(frame["renewal_period"].map(_months_or_days)))
+    refuse(_rules(frame.set_index("customer_id"), rules))
+    return frame.assign(started_on=started, ended_on=ended)
+
+
+def renewals_made(dated: pd.DataFrame, until: pd.Timestamp) -> pd.Series:
+    """Count the renewals each contract had made by the end of a day.
+
+    Parameters
+    ----------
+    dated : DataFrame, one row a contract
+        started_on and ended_on as midnights, and renewal_period, such as "1 month"; of one length or of several.
+    until : Timestamp
+
+    Returns
+    -------
+    Series, indexed as `dated`
+        A contract that ends on the day of a renewal has not made it; one that starts later has made none.
+    """
+    started, ended = dated["started_on"], dated["ended_on"]
+    seen_until = (ended - pd.Timedelta(days=1)).where(ended <= until, until)
+    by_unit = {"month": _whole_months(started, seen_until), "day": (seen_until - started).dt.days}
+    made = pd.Series(0, index=dated.index)
+    for text in dated["renewal_period"].unique():
+        size, unit = _months_or_days(text) or (1, "day")
+        of_it = (dated["renewal_period"] == text).to_numpy()
+        made[of_it] = by_unit[unit][of_it] // size
+    return made.clip(lower=0)
+
+
+def _day_rules(frame: pd.DataFrame, started: pd.Series, ended: pd.Series) -> list[_Rule]:
+    return [
+        ("started_on", "not a date", started.isna(), "give the first day of each contract."),
+        (
+            "ended_on",
+            "not a date",
+            ended.isna() & frame["ended_on"].notna(),
+            "give the day a contract ended, and nothing where it is still running.",
+        ),
+        ("ended_on", "before the contract started", ended < started, "check which date is which."),
+    ]
+
+
+def _length_rule(lengths: pd.Series) -> _Rule:
+    return (
+        "renewal_period",
+        "not a length of time",
+        lengths.isna(),
+        "write a whole number and a unit, such as '1 month' or '1 year'.",
+    )
 
 
 def _months_or_days(text: Any) -> tuple[int, str] | None:
