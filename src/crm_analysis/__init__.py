@@ -30,9 +30,13 @@ if TYPE_CHECKING:
     from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, planned_acquisition
     from crm_analysis.value.backtest import backtest
     from crm_analysis.value.backtest_result import Backtest
+    from crm_analysis.value.churn import ChurnRates, churn_rates
+    from crm_analysis.value.cohort_retention import CohortRetention, cohort_retention
     from crm_analysis.value.concentration import Concentration, value_concentration
     from crm_analysis.value.equity import CustomerEquity, customer_equity
     from crm_analysis.value.equity_history import equity_history
+    from crm_analysis.value.early_warning import early_warnings
+    from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_history
     from crm_analysis.value.estimator import CustomerValueRegressor, TimeOrigins
     from crm_analysis.value.forecast import Forecast, forecast_purchases
     from crm_analysis.value.interval import Interval
@@ -45,6 +49,15 @@ if TYPE_CHECKING:
     from crm_analysis.value.rfm import RfmSegments, rfm_segments
     from crm_analysis.value.segment_table import segment_table
     from crm_analysis.value.treatments import treatment_table
+    from crm_analysis.value.likely_lost import LostRule, likely_lost
+    from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
+    from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
+    from crm_analysis.value.receivables import ReceivableLoss, receivable_loss
+    from crm_analysis.value.referrals import referral_values
+    from crm_analysis.value.renewal_projection import RenewalProjection, renewal_projection
+    from crm_analysis.value.risk import EquityAtRisk, equity_at_risk
+    from crm_analysis.value.tier_prices import price_by_tier
+    from crm_analysis.value.win_back import ComebackRates, comeback_rates, win_backs
 
 __all__ = [
     "Acquisition",
@@ -54,7 +67,10 @@ __all__ = [
     "Book",
     "CNBDFit",
     "CalibrationHoldout",
+    "ChurnRates",
     "ClockedFit",
+    "CohortRetention",
+    "ComebackRates",
     "Concentration",
     "Costs",
     "CustomerEquity",
@@ -63,6 +79,7 @@ __all__ = [
     "CustomerValueRegressor",
     "CustomerValues",
     "DoorRules",
+    "EquityAtRisk",
     "Forecast",
     "GammaGammaFit",
     "Interval",
@@ -74,6 +91,14 @@ __all__ = [
     "OrderClock",
     "ParetoNBDFit",
     "RfmSegments",
+    "LostRule",
+    "MBGNBDFit",
+    "MembershipSurvival",
+    "NBDFit",
+    "OrderClock",
+    "ParetoNBDFit",
+    "ReceivableLoss",
+    "RenewalProjection",
     "SBGFit",
     "Settings",
     "TimeOrigins",
@@ -82,8 +107,13 @@ __all__ = [
     "Treatment",
     "backtest",
     "build_book",
+    "churn_rates",
+    "cohort_retention",
+    "comeback_rates",
     "customer_equity",
     "customer_pyramid",
+    "early_warnings",
+    "equity_at_risk",
     "equity_history",
     "fit_bgbb",
     "fit_bgnbd",
@@ -101,6 +131,7 @@ __all__ = [
     "last_gaps",
     "lifecycle_states",
     "lifetime_value",
+    "likely_lost",
     "load_cdnow",
     "load_cdnow_sample",
     "load_settings",
@@ -112,6 +143,14 @@ __all__ = [
     "relationship_levels",
     "rfm_segments",
     "segment_table",
+    "membership_survival",
+    "order_clock",
+    "price_by_tier",
+    "purchase_intervals",
+    "read_transactions",
+    "receivable_loss",
+    "referral_values",
+    "renewal_projection",
     "spend_frequency_correlation",
     "split_calibration_holdout",
     "summarize_customers",
@@ -119,6 +158,7 @@ __all__ = [
     "total_purchases_interval",
     "treatment_table",
     "value_concentration",
+    "win_backs",
 ]
 
 # Names are looked up when they are first used: who reads a log does not wait for the models, nor they for a plot.
@@ -148,10 +188,14 @@ _HOMES = {
     "crm_analysis.settings": ("DoorRules", "Settings", "TransactionColumns", "load_settings"),
     "crm_analysis.value.backtest": ("backtest",),
     "crm_analysis.value.backtest_result": ("Backtest",),
+    "crm_analysis.value.churn": ("ChurnRates", "churn_rates"),
+    "crm_analysis.value.cohort_retention": ("CohortRetention", "cohort_retention"),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
     "crm_analysis.value.acquisition": ("Acquisition", "forecast_acquisition", "planned_acquisition"),
     "crm_analysis.value.equity": ("CustomerEquity", "customer_equity"),
     "crm_analysis.value.equity_history": ("equity_history",),
+    "crm_analysis.value.early_warning": ("early_warnings",),
+    "crm_analysis.value.equity": ("CustomerEquity", "customer_equity", "equity_history"),
     "crm_analysis.value.estimator": ("CustomerValueRegressor", "TimeOrigins"),
     "crm_analysis.value.forecast": ("Forecast", "forecast_purchases"),
     "crm_analysis.value.interval": ("Interval",),
@@ -164,6 +208,15 @@ _HOMES = {
     "crm_analysis.value.rfm": ("RfmSegments", "rfm_segments"),
     "crm_analysis.value.segment_table": ("segment_table",),
     "crm_analysis.value.treatments": ("treatment_table",),
+    "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
+    "crm_analysis.value.membership_survival": ("MembershipSurvival", "membership_survival"),
+    "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
+    "crm_analysis.value.receivables": ("ReceivableLoss", "receivable_loss"),
+    "crm_analysis.value.referrals": ("referral_values",),
+    "crm_analysis.value.renewal_projection": ("RenewalProjection", "renewal_projection"),
+    "crm_analysis.value.risk": ("EquityAtRisk", "equity_at_risk"),
+    "crm_analysis.value.tier_prices": ("price_by_tier",),
+    "crm_analysis.value.win_back": ("ComebackRates", "comeback_rates", "win_backs"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
