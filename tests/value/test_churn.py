@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_analysis.data.summaries import summarize_customers
+from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.errors import DataError, SettingsError
-from crm_analysis.models.bgnbd import fit_bgnbd
+from crm_analysis.models.bgnbd import BGNBDFit, BGNBDParams, fit_bgnbd
 from crm_analysis.models.gamma_gamma import GammaGammaFit
 from crm_analysis.value.churn import churn_rates
+from crm_analysis.value.customer_churn import by_model
 from crm_analysis.value.lifetime_value import lifetime_value
 from crm_analysis.value.loss import annual_rate
 
@@ -248,6 +249,39 @@ def test_by_model_those_alive_are_sums_of_probabilities(cdnow_churn, cdnow):
     now = summarize_customers(cdnow, as_of="1998-06-30")
     alive = fit_bgnbd(now).probability_alive(now).sum()
     assert cdnow_churn.rates.loc[("customers", "by_model"), "kept"] == pytest.approx(alive, rel=1e-6)
+
+
+def test_of_simulated_customers_as_many_leave_by_the_model_as_in_truth():
+    # Buyers as the BG/NBD sees them, who may leave after each repeat purchase; the moment they do is kept.
+    rng, truth = np.random.default_rng(11), BGNBDParams(1.2, 8.0, 0.8, 2.5)
+    rows: dict[float, list[tuple[int, float, float]]] = {52.0: [], 78.0: []}
+    there = dict.fromkeys(rows, 0)
+    for _ in range(3_000):
+        rate, chance, time, times = rng.gamma(truth.r) / truth.alpha, rng.beta(truth.a, truth.b), 0.0, [0.0]
+        while time < 78 and (len(times) == 1 or rng.random() > chance):
+            time += rng.exponential() / rate
+            times.append(time)
+        left = time if time < 78 else np.inf
+        for end, history in rows.items():
+            seen = [moment for moment in times if moment <= end]
+            history.append((len(seen) - 1, seen[-1], end))
+            there[end] += left > end
+    dates = (date(2023, 1, 1), date(2023, 7, 2))
+    before, now = (
+        lifetime_value(
+            BGNBDFit.from_params(truth), SPEND,
+            CustomerSummary(
+                pd.DataFrame(history, columns=["frequency", "recency", "T"]).assign(monetary_value=np.nan), "week", day
+            ),
+            horizon="1 year", annual_discount_rate=0.1, margin=0.3,
+        )
+        for history, day in zip(rows.values(), dates, strict=True)
+    )  # fmt: skip
+    found = by_model(before, now, *dates, draws=10, seed=0)
+    alive = now.frame["probability_alive"], before.frame["probability_alive"]
+    error = np.sqrt(sum((chance * (1 - chance)).sum() for chance in alive))
+    assert found.lost == pytest.approx(there[52.0] - there[78.0], abs=2.5 * error)
+    assert there[52.0] - there[78.0] > 5 * error  # enough leave to tell
 
 
 def test_values_of_another_day_are_refused(two_kinds):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from lifelines import KaplanMeierFitter
 from lifelines.utils import median_survival_times
+from scipy.special import chdtrc
 from statsmodels.duration.survfunc import survdiff
 
 from crm_analysis.data.contracts import Day, to_day
@@ -153,8 +154,10 @@ def membership_survival(
     if len(curves) > 1:
         # By statsmodels: the test of lifelines 0.30 calls what pandas 3 has deprecated.
         codes = pd.factorize(group, sort=True)[0]
-        statistic, p_value = survdiff(lasted["duration"].to_numpy(), lasted["ended"].to_numpy(dtype=float), codes)
-        test = LogRankTest(float(statistic), len(curves) - 1, float(p_value))
+        statistic, _p = survdiff(lasted["duration"].to_numpy(), lasted["ended"].to_numpy(dtype=float), codes)
+        freedom = len(curves) - 1
+        # The chance itself by scipy: as 1 less the chance of less, a small one would be 0.
+        test = LogRankTest(float(statistic), freedom, float(chdtrc(freedom, statistic)))
     table = pd.DataFrame.from_dict(groups, orient="index").rename_axis("group")
     return MembershipSurvival(pd.concat(curves, names=["group"]), table, test, time_unit, level)
 
