@@ -1,7 +1,7 @@
 """What is asked of a log once it is through the door, and how two answers are compared."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from crm_analysis.data.baskets import Baskets, basket_counts
 from crm_analysis.data.cohorts import cohort_counts
 from crm_analysis.data.customer_table import customer_table
 from crm_analysis.data.order_clock import is_open_shop, order_clock, with_gaps
+from crm_analysis.data.purchases_between import purchases_between
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import summarize_customers
 from crm_analysis.errors import DataError
@@ -67,6 +68,7 @@ QUESTIONS: dict[str, Question] = {
     "open shop": lambda log, day: is_open_shop(log, as_of=day),
     "cohorts by the month": lambda log, day: cohort_counts(log, as_of=day),
     "cohorts by the year": lambda log, day: cohort_counts(log, as_of=day, by="year"),
+    "bought since": lambda log, day: purchases_between(log, after=day - timedelta(days=40), until=day),
     "items in baskets": lambda log, day: baskets(log, day).items,
     "pairs in baskets": lambda log, day: baskets(log, day).pairs,
     "baskets": lambda log, day: repr(basket_counts(log, as_of=day, of="category", min_baskets=1)),

@@ -201,6 +201,7 @@ ASKED = {
         "customers",
         "daily purchases",
         "base by date",
+        "bought since",
         "items in baskets",
         "pairs in baskets",
         "known share",

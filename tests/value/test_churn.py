@@ -211,10 +211,31 @@ def test_contracts_of_different_lengths_have_no_annual_rate():
     assert row["rate"] > 0
 
 
+def test_contracts_that_do_not_tell_when_they_are_renewed_are_left_out_of_renewals():
+    some = MEMBERSHIPS.assign(renewal_period=["1 month", *[None] * 6])
+    row = churn(memberships=some).rates.loc[("customers", "renewals")]
+    assert (row["start"], row["lost"]) == (3, 0)
+    assert row["note"] == "5 contracts that do not tell when are left out."
+
+
 def test_a_market_without_two_periods_gives_no_change():
     row = churn(market=MARKET.iloc[1:]).rates.loc[("market", "share_of_revenue")]
     assert np.isnan(row["rate"])
     assert "no period that is over by the start" in row["note"]
+
+
+def test_tables_without_a_row_in_the_time_give_no_rates():
+    tables = {"exits": EXITS.iloc[:0], "market": MARKET.iloc[:0], "memberships": MEMBERSHIPS.iloc[:0]}
+    found = churn(**tables)
+    assert found.exit_reasons.empty
+    assert found.market.empty
+    untold = [("competition", "to_rival"), ("market", "share_of_revenue"), ("customers", "members")]
+    assert found.rates.loc[untold, "rate"].isna().all()
+
+
+def test_memberships_that_do_not_tell_when_they_end_give_no_rate():
+    row = churn(memberships=MEMBERSHIPS.drop(columns="ended_on")).rates.loc[("customers", "members")]
+    assert row["note"] == "The memberships do not tell when they end."
 
 
 # --- CDNOW --------------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_a_one_time_buyer_whom_the_model_never_gives_up_is_not_in_it(warned):
 
 def test_reasons_say_what_is_seen(warned):
     assert warned.loc["keen", "reasons"].startswith(
-        "silent for 98 days, against a usual gap of 18; bought 0 times where "
+        "silent for 98 days, against a usual gap of 18; bought nothing where "
     )
     assert warned.loc["back", "reasons"].endswith("got more money back than was spent since")
 
@@ -97,6 +97,11 @@ def test_the_order_of_the_customers_does_not_matter(now, before, warned):
         customers=replace(now.customers, frame=now.customers.frame.iloc[::-1]),
     )
     pd.testing.assert_frame_equal(early_warnings(shuffled, before), warned)
+
+
+def test_where_nothing_became_doubtful_the_list_is_empty(now):
+    later = replace(now, customers=replace(now.customers, as_of=date(2024, 4, 2)))
+    assert early_warnings(later, now).empty
 
 
 def test_dates_the_wrong_way_round_are_refused(now, before):

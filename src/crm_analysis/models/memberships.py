@@ -247,7 +247,9 @@ def dated_memberships(memberships: pd.DataFrame) -> pd.DataFrame:
     started, ended = (to_days(frame[name]) for name in ("started_on", "ended_on"))
     rules = _day_rules(frame, started, ended)
     if "renewal_period" in frame.columns:
-        rules.append(_length_rule(frame["renewal_period"].map(_months_or_days)))
+        given = frame["renewal_period"].notna()
+        column, words, broken, fix = _length_rule(frame["renewal_period"].map(_months_or_days))
+        rules.append((column, words, broken & given, fix))
     refuse(_rules(frame.set_index("customer_id"), rules))
     return frame.assign(started_on=started, ended_on=ended)
 
@@ -264,15 +266,16 @@ def renewals_made(dated: pd.DataFrame, until: pd.Timestamp) -> pd.Series:
     Returns
     -------
     Series, indexed as `dated`
-        A contract that ends on the day of a renewal has not made it; one that starts later has made none.
+        A contract that ends on the day of a renewal has not made it; one that starts later has made none. Missing where
+        the renewal period is.
     """
     started, ended = dated["started_on"], dated["ended_on"]
     seen_until = (ended - pd.Timedelta(days=1)).where(ended <= until, until)
     by_unit = {"month": _whole_months(started, seen_until), "day": (seen_until - started).dt.days}
-    made = pd.Series(0, index=dated.index)
-    for text in dated["renewal_period"].unique():
-        size, unit = _months_or_days(text) or (1, "day")
-        of_it = (dated["renewal_period"] == text).to_numpy()
+    lengths = dated["renewal_period"].map(_months_or_days)
+    made = pd.Series(np.nan, index=dated.index)
+    for size, unit in lengths.dropna().unique():
+        of_it = lengths.isin([(size, unit)]).to_numpy()
         made[of_it] = by_unit[unit][of_it] // size
     return made.clip(lower=0)
 

@@ -1,6 +1,5 @@
 """Customers lost: by a plain rule, by a model, and by the dates of their contracts."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -143,21 +142,25 @@ def _members(frame: pd.DataFrame, date: date) -> pd.Index:
 
 
 def _by_renewal(frame: pd.DataFrame, start: date, end: date, definition: str) -> Loss:
+    why = _("The memberships do not tell when they are renewed.")
     if "renewal_period" not in frame.columns:
-        return unknown("customers", "renewals", definition, _("The memberships do not tell when they are renewed."))
+        return unknown("customers", "renewals", definition, why)
     first, last = pd.Timestamp(start), pd.Timestamp(end)
     seen = frame[(frame["started_on"] <= last) & ~(frame["ended_on"] <= first)]
-    ended = seen["ended_on"] <= last
-    made = renewals_made(seen, last) - renewals_made(seen, first)
+    told = seen[seen["renewal_period"].notna()]
+    if told.empty:
+        return unknown("customers", "renewals", definition, why)
+    ended = told["ended_on"] <= last
+    made = renewals_made(told, last) - renewals_made(told, first)
     due, lost = float(made.sum() + ended.sum()), float(ended.sum())
     lower, upper = wilson_interval(lost, due)
-    periods = list(seen["renewal_period"].unique())
+    lengths = {horizon_in_units(str(text), "day") for text in told["renewal_period"].unique()}
+    notes = []
+    if len(lengths) > 1:
+        notes.append(_("Contracts are renewed after different times, so there is no annual rate."))
+    if len(told) < len(seen):
+        notes.append(_("{n} contracts that do not tell when are left out.", n=count(len(seen) - len(told))))
     return Loss(
-        "customers", "renewals", due, lost, definition, _days_of(periods), (float(lower), float(upper)),
-        note="" if len(periods) == 1 else _("Contracts are renewed after different times, so there is no annual rate."),
+        "customers", "renewals", due, lost, definition, lengths.pop() if len(lengths) == 1 else NOT_KNOWN,
+        (float(lower), float(upper)), note=" ".join(notes),
     )  # fmt: skip
-
-
-def _days_of(periods: Sequence[str]) -> float:
-    """Length of a renewal period that all contracts share, in days; missing where they differ."""
-    return horizon_in_units(str(periods[0]), "day") if len(periods) == 1 else NOT_KNOWN

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import SettingsError
-from crm_analysis.messages import _, count, number
+from crm_analysis.messages import _, count, number, plural
 from crm_analysis.models.checks import check_whole
 from crm_analysis.periods import DAYS_PER_UNIT
 from crm_analysis.value.lifetime_value import CustomerValues
@@ -108,13 +108,17 @@ def _reasons(row: Any, refunded: bool) -> str:
     elif not np.isfinite(row.usual_gap):
         seen.append(_("one purchase, {days} days ago", days=count(row.days_silent)))
     if 0 <= row.bought < row.expected and row.expected >= 0.5:
+        expected = {"expected": number(row.expected, 1)}
         seen.append(
-            _("bought {n} times where {expected} were expected", n=count(row.bought), expected=number(row.expected, 1))
-        )
+            plural("bought once where {expected} were expected", "bought {n} times where {expected} were expected",
+                   row.bought, **expected)
+            if row.bought
+            else _("bought nothing where {expected} were expected", **expected)
+        )  # fmt: skip
     if row.bought < 0:
         seen.append(_("a purchase was cancelled in full"))
     elif refunded:
         seen.append(_("got more money back than was spent since"))
     if not seen:
-        seen.append(_("no purchase that stands out: {days} days since the last one", days=count(row.days_silent)))
+        seen.append(_("no single sign; last bought {days} days ago", days=count(row.days_silent)))
     return "; ".join(seen)

@@ -108,7 +108,7 @@ def _checked(market: pd.DataFrame) -> pd.DataFrame:
     periods = [_period(value) for value in market["period"]]
     refuse(_broken(market, periods))
     numbers = {name: _number(market, name) for name in _NUMBERS}
-    frame = pd.DataFrame(numbers).set_axis(pd.PeriodIndex(periods, name="period"))
+    frame = pd.DataFrame(numbers).set_axis(pd.PeriodIndex(periods, name="period", freq=None if periods else "M"))
     return frame.sort_index()
 
 
