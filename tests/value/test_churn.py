@@ -266,6 +266,23 @@ def test_the_interval_by_model_holds_the_rate(cdnow_churn):
     assert row["lower"] <= row["rate"] <= row["upper"]
 
 
+def test_that_the_model_gives_up_nobody_after_one_purchase_is_said(cdnow_churn, cdnow):
+    once = (summarize_customers(cdnow.until("1997-12-31"), as_of="1997-12-31").frame["frequency"] == 0).sum()
+    assert f"{once:,} of them bought once" in cdnow_churn.rates.loc[("customers", "by_model"), "note"]
+
+
+def test_a_model_that_gives_them_up_needs_no_such_note(cdnow_fits, sample_log):
+    before, now = (
+        lifetime_value(
+            cdnow_fits["MBG/NBD"], SPEND, summarize_customers(sample_log, as_of=day),
+            horizon="1 year", annual_discount_rate=0.1, margin=0.3,
+        )
+        for day in ("1997-12-31", "1998-06-30")
+    )  # fmt: skip
+    found = by_model(before, now, date(1997, 12, 31), date(1998, 6, 30), draws=10, seed=0)
+    assert found.note == "The fit has no covariance, so there is no interval."
+
+
 def test_by_model_those_alive_are_sums_of_probabilities(cdnow_churn, cdnow):
     now = summarize_customers(cdnow, as_of="1998-06-30")
     alive = fit_bgnbd(now).probability_alive(now).sum()

@@ -72,6 +72,9 @@ def by_model(
         rates = 1 - _numbers_alive(drawn, later) / _numbers_alive(drawn, then)
         interval = (float(np.quantile(rates, 0.025)), float(np.quantile(rates, 0.975)))
         note = _("The interval contains the parameters alone, not who of the customers happens to leave.")
+    never = _never_given_up(fit, then) * share
+    if never:
+        note += " " + _("{n} of them bought once, and the model gives up nobody after one purchase.", n=count(never))
     return Loss(
         "customers", "by_model", alive_then, alive_then - alive_now, definition, (end - start).days,
         interval, note=note,
@@ -94,6 +97,12 @@ def _same_customers(before: CustomerValues, now: CustomerValues) -> tuple[Custom
 
 def _number_alive(fit: PurchaseFit, customers: CustomerSummary) -> float:
     return float(fit.probability_alive(customers).sum()) if len(customers) else 0.0
+
+
+def _never_given_up(fit: PurchaseFit, customers: CustomerSummary) -> int:
+    """Customers with one purchase who are there for certain, as in models in which nobody leaves after the first."""
+    once = replace(customers, frame=customers.frame[customers.frame["frequency"] == 0])
+    return int((fit.probability_alive(once) == 1).sum()) if len(once) else 0
 
 
 def _numbers_alive(drawn: list[PurchaseFit], customers: CustomerSummary) -> Floats:
