@@ -33,30 +33,28 @@ if TYPE_CHECKING:
     from crm_analysis.value.churn import ChurnRates, churn_rates
     from crm_analysis.value.cohort_retention import CohortRetention, cohort_retention
     from crm_analysis.value.concentration import Concentration, value_concentration
+    from crm_analysis.value.early_warning import early_warnings
     from crm_analysis.value.equity import CustomerEquity, customer_equity
     from crm_analysis.value.equity_history import equity_history
-    from crm_analysis.value.early_warning import early_warnings
-    from crm_analysis.value.equity import CustomerEquity, customer_equity, equity_history
     from crm_analysis.value.estimator import CustomerValueRegressor, TimeOrigins
     from crm_analysis.value.forecast import Forecast, forecast_purchases
     from crm_analysis.value.interval import Interval
     from crm_analysis.value.lifecycle import LifecycleStates, lifecycle_states
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+    from crm_analysis.value.likely_lost import LostRule, likely_lost
+    from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
     from crm_analysis.value.migration import Migration, migration_matrix
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
     from crm_analysis.value.pyramid import CustomerPyramid, customer_pyramid
-    from crm_analysis.value.relationship import relationship_levels
-    from crm_analysis.value.rfm import RfmSegments, rfm_segments
-    from crm_analysis.value.segment_table import segment_table
-    from crm_analysis.value.treatments import treatment_table
-    from crm_analysis.value.likely_lost import LostRule, likely_lost
-    from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
-    from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
     from crm_analysis.value.receivables import ReceivableLoss, receivable_loss
     from crm_analysis.value.referrals import referral_values
+    from crm_analysis.value.relationship import relationship_levels
     from crm_analysis.value.renewal_projection import RenewalProjection, renewal_projection
+    from crm_analysis.value.rfm import RfmSegments, rfm_segments
     from crm_analysis.value.risk import EquityAtRisk, equity_at_risk
+    from crm_analysis.value.segment_table import segment_table
     from crm_analysis.value.tier_prices import price_by_tier
+    from crm_analysis.value.treatments import treatment_table
     from crm_analysis.value.win_back import ComebackRates, comeback_rates, win_backs
 
 __all__ = [
@@ -85,20 +83,16 @@ __all__ = [
     "Interval",
     "LifecycleRules",
     "LifecycleStates",
-    "MBGNBDFit",
-    "Migration",
-    "NBDFit",
-    "OrderClock",
-    "ParetoNBDFit",
-    "RfmSegments",
     "LostRule",
     "MBGNBDFit",
     "MembershipSurvival",
+    "Migration",
     "NBDFit",
     "OrderClock",
     "ParetoNBDFit",
     "ReceivableLoss",
     "RenewalProjection",
+    "RfmSegments",
     "SBGFit",
     "Settings",
     "TimeOrigins",
@@ -135,22 +129,19 @@ __all__ = [
     "load_cdnow",
     "load_cdnow_sample",
     "load_settings",
+    "membership_survival",
     "migration_matrix",
     "order_clock",
     "planned_acquisition",
-    "purchase_intervals",
-    "read_transactions",
-    "relationship_levels",
-    "rfm_segments",
-    "segment_table",
-    "membership_survival",
-    "order_clock",
     "price_by_tier",
     "purchase_intervals",
     "read_transactions",
     "receivable_loss",
     "referral_values",
+    "relationship_levels",
     "renewal_projection",
+    "rfm_segments",
+    "segment_table",
     "spend_frequency_correlation",
     "split_calibration_holdout",
     "summarize_customers",
@@ -186,36 +177,34 @@ _HOMES = {
     "crm_analysis.report.book": ("Book", "build_book"),
     "crm_analysis.segment_rules": ("LifecycleRules", "Treatment"),
     "crm_analysis.settings": ("DoorRules", "Settings", "TransactionColumns", "load_settings"),
+    "crm_analysis.value.acquisition": ("Acquisition", "forecast_acquisition", "planned_acquisition"),
     "crm_analysis.value.backtest": ("backtest",),
     "crm_analysis.value.backtest_result": ("Backtest",),
     "crm_analysis.value.churn": ("ChurnRates", "churn_rates"),
     "crm_analysis.value.cohort_retention": ("CohortRetention", "cohort_retention"),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
-    "crm_analysis.value.acquisition": ("Acquisition", "forecast_acquisition", "planned_acquisition"),
+    "crm_analysis.value.early_warning": ("early_warnings",),
     "crm_analysis.value.equity": ("CustomerEquity", "customer_equity"),
     "crm_analysis.value.equity_history": ("equity_history",),
-    "crm_analysis.value.early_warning": ("early_warnings",),
-    "crm_analysis.value.equity": ("CustomerEquity", "customer_equity", "equity_history"),
     "crm_analysis.value.estimator": ("CustomerValueRegressor", "TimeOrigins"),
     "crm_analysis.value.forecast": ("Forecast", "forecast_purchases"),
     "crm_analysis.value.interval": ("Interval",),
     "crm_analysis.value.lifecycle": ("LifecycleStates", "lifecycle_states"),
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
+    "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
+    "crm_analysis.value.membership_survival": ("MembershipSurvival", "membership_survival"),
     "crm_analysis.value.migration": ("Migration", "migration_matrix"),
     "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
     "crm_analysis.value.pyramid": ("CustomerPyramid", "customer_pyramid"),
-    "crm_analysis.value.relationship": ("relationship_levels",),
-    "crm_analysis.value.rfm": ("RfmSegments", "rfm_segments"),
-    "crm_analysis.value.segment_table": ("segment_table",),
-    "crm_analysis.value.treatments": ("treatment_table",),
-    "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
-    "crm_analysis.value.membership_survival": ("MembershipSurvival", "membership_survival"),
-    "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
     "crm_analysis.value.receivables": ("ReceivableLoss", "receivable_loss"),
     "crm_analysis.value.referrals": ("referral_values",),
+    "crm_analysis.value.relationship": ("relationship_levels",),
     "crm_analysis.value.renewal_projection": ("RenewalProjection", "renewal_projection"),
+    "crm_analysis.value.rfm": ("RfmSegments", "rfm_segments"),
     "crm_analysis.value.risk": ("EquityAtRisk", "equity_at_risk"),
+    "crm_analysis.value.segment_table": ("segment_table",),
     "crm_analysis.value.tier_prices": ("price_by_tier",),
+    "crm_analysis.value.treatments": ("treatment_table",),
     "crm_analysis.value.win_back": ("ComebackRates", "comeback_rates", "win_backs"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
