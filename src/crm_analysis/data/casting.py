@@ -71,7 +71,7 @@ class TypedColumns:
 
 
 @dataclass(frozen=True)
-class _Number:
+class Number:
     """A number as delivered: near it as a float, and as money, which is missing where it is too large."""
 
     near: ir.FloatingValue
@@ -86,17 +86,19 @@ class _Number:
         noise = ibis.greatest(FLOAT_NOISE, self.near.abs() * FLOAT_EPSILON)
         return self.money.isnull() | ((self.near - self.money.cast(float)).abs() > noise)
 
-    def times(self, rate: ir.NumericValue, where: ir.BooleanValue) -> "_Number":
+    def times(self, rate: ir.NumericValue, where: ir.BooleanValue) -> "Number":
         """The number converted at a rate, to four decimals."""
         converted = (self.near * rate).round(4)
-        return _Number(
+        return Number(
             where.ifelse(converted, self.near), where.ifelse(_money(converted, converted), self.money), self.is_exact
         )
 
 
 @dataclass(frozen=True)
-class _Cast:
-    value: ir.Value | _Number
+class Cast:
+    """A column as typed, what to check of it, and perhaps a shortcut."""
+
+    value: ir.Value | Number
     checks: tuple[Check, ...] = ()
     shortcut: Shortcut | None = None
 
@@ -130,8 +132,8 @@ def type_columns(
         if column.name in names
     }
     checks = [check for cast in casts.values() for check in cast.checks]
-    numbers = {name: cast.value for name, cast in casts.items() if isinstance(cast.value, _Number)}
-    values = {name: cast.value for name, cast in casts.items() if not isinstance(cast.value, _Number)}
+    numbers = {name: cast.value for name, cast in casts.items() if isinstance(cast.value, Number)}
+    values = {name: cast.value for name, cast in casts.items() if not isinstance(cast.value, Number)}
     if "currency" in values:
         numbers, unpriced = _in_company_currency(numbers, values["currency"], names, rules.exchange_rates, currency)
         checks.append(unpriced)
@@ -152,30 +154,31 @@ def mark_copies(raw: RawTable) -> ir.IntegerColumn:
     return ibis.row_number().over(ibis.window(group_by=[raw.table[name] for name in raw.columns]))
 
 
-def _cast(kind: Kind, raw: RawTable, name: str, rules: DoorRules, currency: str, timezone: str) -> _Cast:
+def _cast(kind: Kind, raw: RawTable, name: str, rules: DoorRules, currency: str, timezone: str) -> Cast:
     column = raw.table[name]
     match kind:
         case "id":
-            return _id(column)
+            return as_id(column)
         case "text":
-            return _Cast(_not_blank(column.cast(str)))
+            return Cast(not_blank(column.cast(str)))
         case "day":
-            return _day(raw, name, rules.date_format, timezone)
+            return as_day(raw, name, rules.date_format, timezone, format_in="sources.transactions.rules")
         case "money":
-            return _number(name, column, required=True)
+            return as_number(name, column, required=True)
         case "number":
-            return _number(name, column, required=False)
+            return as_number(name, column, required=False)
         case "flag":
-            return _flag(name, column)
-        case "currency":
-            return _Cast(_stripped(column.cast(str)).upper().fill_null(currency.upper()))
+            return as_flag(name, column, blank=ibis.literal(False))
+        case _:  # "currency"; a log has no column of the other kinds
+            return Cast(stripped(column.cast(str)).upper().fill_null(currency.upper()))
 
 
-def _not_blank(text: ir.StringValue) -> ir.StringValue:
+def not_blank(text: ir.StringValue) -> ir.StringValue:
+    """Text as written, missing where it is nothing but blanks."""
     return (text.strip() == "").ifelse(ibis.null(str), text)
 
 
-def _stripped(text: ir.StringValue) -> ir.StringValue:
+def stripped(text: ir.StringValue) -> ir.StringValue:
     """Text without the blanks around it, missing where nothing is left."""
     return text.strip().nullif("")
 
@@ -185,43 +188,58 @@ def _below(limit: float, number: ir.NumericValue) -> ir.NumericValue:
     return (number.abs() < limit).ifelse(number, ibis.null(number.type()))
 
 
-def _id(column: ir.Value) -> _Cast:
+def as_id(column: ir.Value) -> Cast:
+    """Read an id as text; numbers become their digits."""
     kind = column.type()
     if isinstance(kind, dt.Integer) or (isinstance(kind, dt.Decimal) and kind.scale == 0):
-        return _Cast(column.cast(str))
+        return Cast(column.cast(str))
     if kind.is_numeric():
         # A column of whole ids becomes one of floats as soon as a single id is missing: 17850.0 is the id 17850.
         number = _is_nan(column).ifelse(ibis.null(kind), column)
         # Not by way of decimals: PostgreSQL makes those of the first fifteen digits of a float.
         digits = _below(WHOLE_LIMIT, number).cast("int64") if kind.is_floating() else number.cast(dt.Decimal(38, 0))
         whole = (digits.cast(kind) == number).fill_null(False)
-        return _Cast(whole.ifelse(digits.cast(str), number.cast(str)))
+        return Cast(whole.ifelse(digits.cast(str), number.cast(str)))
     # The same accident, written to a CSV: without this, the ids of two months' files would not meet.
     text = column.cast(str)
     was_float = text.endswith(".0") & text.re_search(r"^\d+\.0$")
     mended = ibis.cases((text.strip() == "", ibis.null(str)), (was_float, text.re_replace(r"\.0$", "")), else_=text)
     perhaps_blank = text.ascii_str() <= ord(" ")  # nothing, a blank or another sign that cannot be seen comes first
-    return _Cast(mended, shortcut=Shortcut(text, perhaps_blank | text.endswith(".0")))
+    return Cast(mended, shortcut=Shortcut(text, perhaps_blank | text.endswith(".0")))
 
 
-def _day(raw: RawTable, name: str, date_format: str | None, timezone: str) -> _Cast:
+def read_day(
+    raw: RawTable, name: str, date_format: str | None, timezone: str
+) -> tuple[ir.BooleanValue, ir.DateValue, bool]:
+    """Return whether nothing is given, the day that is, which may be no possible one, and whether it was text."""
     column = raw.table[name]
     kind = column.type()
+    if isinstance(kind, dt.Timestamp | dt.Date):
+        is_instant = name in raw.instants or (isinstance(kind, dt.Timestamp) and kind.timezone is not None)
+        return column.isnull(), day_of_instant(column, timezone) if is_instant else column.cast(dt.date), False
+    text = stripped(column.cast(str))
+    return text.isnull(), written_day(text, date_format, timezone, tries=engines.tries(raw.table)), True
+
+
+def is_possible(day: ir.DateValue) -> ir.BooleanValue:
+    """Whether a day is one that a table of a company can hold."""
+    return day.between(FIRST_DAY, LAST_DAY).fill_null(False)
+
+
+def as_day(raw: RawTable, name: str, date_format: str | None, timezone: str, *, format_in: str) -> Cast:
+    """Read a day; `format_in` is the part of crm.toml where its date_format stands.
+
+    The first check is that it is there, the second that it can be read.
+    """
+    missing, day, is_text = read_day(raw, name, date_format, timezone)
     fix = (
         f"correct the dates; they run from {FIRST_DAY.year} to {LAST_DAY.year}, day and month as the calendar has them."
     )
-    if isinstance(kind, dt.Timestamp | dt.Date):
-        missing = column.isnull()
-        is_instant = name in raw.instants or (isinstance(kind, dt.Timestamp) and kind.timezone is not None)
-        day = day_of_instant(column, timezone) if is_instant else column.cast(dt.date)
-    else:
-        text = _stripped(column.cast(str))
-        missing = text.isnull()
-        day = written_day(text, date_format, timezone, tries=engines.tries(raw.table))
+    if is_text:
         written = "ISO dates (2024-06-30)" if date_format is None else f"the pattern {date_format!r}"
-        fix += f" They are read as {written}; date_format under [sources.transactions.rules] in crm.toml changes that."
-    possible = day.between(FIRST_DAY, LAST_DAY).fill_null(False)
-    return _Cast(
+        fix += f" They are read as {written}; date_format under [{format_in}] in crm.toml changes that."
+    possible = is_possible(day)
+    return Cast(
         possible.ifelse(day, ibis.null(dt.date)),
         (
             Check(
@@ -236,18 +254,19 @@ def _day(raw: RawTable, name: str, date_format: str | None, timezone: str) -> _C
     )
 
 
-def _number(name: str, column: ir.Value, *, required: bool) -> _Cast:
+def as_number(name: str, column: ir.Value, *, required: bool) -> Cast:
+    """Read a number; the first check is that it is one, the second, of a required one, that it is there."""
     kind = column.type()
     if kind.is_numeric():
         missing = column.isnull() | _is_nan(column)
         given = _is_nan(column).ifelse(ibis.null(kind), column) if kind.is_floating() else column
         readable = ~missing & (column.abs() <= LARGEST_FLOAT if kind.is_floating() else ibis.literal(True))
     else:
-        given = _stripped(column.cast(str))
+        given = stripped(column.cast(str))
         missing = given.isnull()
         readable = given.re_search(NUMBER).fill_null(False)
         given = readable.ifelse(given, ibis.null(str))
-    number = _Number(given.cast(float), _money(given, given.cast(float)), _has_four_decimals(kind))
+    number = Number(given.cast(float), _money(given, given.cast(float)), _has_four_decimals(kind))
     plain = "write plain numbers with a decimal point, without thousands separators or currency signs."
     checks = [Check(name, "not a number", plain, ~missing & ~readable)]
     if required:
@@ -255,7 +274,7 @@ def _number(name: str, column: ir.Value, *, required: bool) -> _Cast:
         checks.append(Check(name, "the amount is missing", absent, missing))
     # Only an amount is checked to fit, and only a number as delivered is cast without a text between.
     plain_money = Shortcut(given.cast(MONEY)) if required and kind.is_numeric() and not kind.is_floating() else None
-    return _Cast(number, tuple(checks), plain_money)
+    return Cast(number, tuple(checks), plain_money)
 
 
 def _money(given: ir.Value, near: ir.FloatingValue) -> ir.DecimalValue:
@@ -280,25 +299,26 @@ def _is_below_limit(kind: dt.DataType) -> bool:
     return isinstance(kind, dt.Int8 | dt.Int16 | dt.Int32 | dt.UInt8 | dt.UInt16 | dt.UInt32)
 
 
-def _fits_money(name: str, amount: _Number) -> Iterator[Check]:
+def _fits_money(name: str, amount: Number) -> Iterator[Check]:
     # Only the amount: it must reconcile to the cent, so nothing may be rounded away. A unit cost of 3.333333 may.
     fix = "round amounts to four decimals (two make a cent) and keep them below 100,000,000,000,000."
     rule = "the amount has more than four decimals or is too large"
     yield Check(name, rule, fix, amount.near.notnull() & amount.lost)
 
 
-def _flag(name: str, column: ir.Value) -> _Cast:
+def as_flag(name: str, column: ir.Value, *, blank: ir.BooleanValue) -> Cast:
+    """Read what is true or false; `blank` is what a gap means."""
     if column.type().is_boolean():
-        return _Cast(column.fill_null(False))
+        return Cast(column.fill_null(blank))
     # A flag with gaps arrives as 1.0 and 0.0.
-    text = _stripped(column.cast(str)).lower()
+    text = stripped(column.cast(str)).lower()
     unclear = Check(
         name,
         "neither true nor false",
         "write true or false, yes or no, 1 or 0.",
         ~text.isin([*YES, *NO]),
     )
-    return _Cast(text.isin(YES).fill_null(False), (unclear,))
+    return Cast(text.isin(YES).fill_null(blank), (unclear,))
 
 
 def _is_nan(column: ir.Value) -> ir.BooleanValue:
@@ -306,12 +326,12 @@ def _is_nan(column: ir.Value) -> ir.BooleanValue:
 
 
 def _in_company_currency(
-    numbers: dict[str, _Number],
+    numbers: dict[str, Number],
     code: ir.StringValue,
     names: Mapping[str, str],
     rates: Mapping[str, float],
     currency: str,
-) -> tuple[dict[str, _Number], Check]:
+) -> tuple[dict[str, Number], Check]:
     known = {foreign.upper(): rate for foreign, rate in rates.items()} | {currency.upper(): 1.0}
     fix = (
         "give the rate of each under [sources.transactions.rules] in crm.toml, for example exchange_rates = "

@@ -77,7 +77,12 @@ class RawTable:
 
 
 def load_raw(
-    source: Any, connection: BaseBackend | None, engine: EngineSettings, only: Mapping[str, str] | None = None
+    source: Any,
+    connection: BaseBackend | None,
+    engine: EngineSettings,
+    only: Mapping[str, str] | None = None,
+    *,
+    what: str = "transactions",
 ) -> RawTable:
     """Open a source, uninterpreted; copy it where it is small.
 
@@ -93,6 +98,8 @@ def load_raw(
     only : mapping, optional
         Leave out every row that has another value in one of these columns; see `part_value`. Row numbers stay those of
         the source.
+    what : str
+        Name of the table, for the message to who gives no source.
 
     Raises
     ------
@@ -101,7 +108,7 @@ def load_raw(
     DataError
         When the source is missing, cannot be read, or holds no rows.
     """
-    raw = _load(source, connection, engine, only or {})
+    raw = _load(source, connection, engine, only or {}, what)
     if raw.is_copied and engines.count(raw.table) == 0:
         raise no_rows(raw.source)
     return raw
@@ -116,7 +123,9 @@ def no_rows(name: str) -> NoRows:
     return NoRows(f"{name}: the table has no rows.\nTo fix: check the export that made it.")
 
 
-def _load(source: Any, connection: BaseBackend | None, engine: EngineSettings, only: Mapping[str, str]) -> RawTable:
+def _load(
+    source: Any, connection: BaseBackend | None, engine: EngineSettings, only: Mapping[str, str], what: str
+) -> RawTable:
     if connection is not None:
         if not isinstance(source, str):
             raise SettingsError("connection is given, so the source must be the name of a table there.")
@@ -128,7 +137,7 @@ def _load(source: Any, connection: BaseBackend | None, engine: EngineSettings, o
     if isinstance(source, str | Path):
         return _only(_from_file(Path(source), engine), only, engine)
     raise SettingsError(
-        f"transactions are a {type(source).__name__}; give a path to a CSV or Parquet file, a DataFrame, "
+        f"{what} are a {type(source).__name__}; give a path to a CSV or Parquet file, a DataFrame, "
         "an ibis table, or the name of a table together with connection."
     )
 

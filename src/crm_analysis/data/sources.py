@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import ibis
 import ibis.expr.types as ir
@@ -20,6 +19,7 @@ from ibis.backends import BaseBackend
 from pydantic import ValidationError
 
 from crm_analysis.data import engines
+from crm_analysis.data.broken_rules import absent_columns, absent_rule, broken_checks, counts_of_checks
 from crm_analysis.data.casting import Check, Shortcut, mark_copies, type_columns
 from crm_analysis.data.contracts import TABLE_COLUMNS, TRANSACTION_CONTRACT, Day, to_day
 from crm_analysis.data.deliveries import as_one_log, of_rows, signature, take_in
@@ -27,6 +27,7 @@ from crm_analysis.data.judging import CheckedLog, judge, used_lines
 from crm_analysis.data.loading import NoRows, RawTable, load_raw, no_rows
 from crm_analysis.data.reconciliation import count_oddities, reconcile
 from crm_analysis.data.refunds import md5
+from crm_analysis.data.written_days import check_timezone
 from crm_analysis.errors import SettingsError, Violation, listing, refuse
 from crm_analysis.progress import Progress
 from crm_analysis.settings import DoorRules, EngineSettings, TransactionColumns
@@ -214,7 +215,7 @@ def read_transactions(
         if columns is not None or connection is not None or rules is not None:
             raise SettingsError("these transactions are already read; columns, connection and rules come too late.")
         return source if day is None else source.until(day)
-    _check_timezone(timezone)
+    check_timezone(timezone)
     mapping = _as_columns(columns)
     engine = engine or EngineSettings()
     raw = load_raw(source, connection, engine, only)
@@ -263,7 +264,7 @@ def read_deliveries(
         When a parameter is wrong.
     """
     day = None if as_of is None else to_day(as_of, "as_of")
-    _check_timezone(timezone)
+    check_timezone(timezone)
     mapping, rules, engine = _as_columns(columns), rules or DoorRules(), engine or EngineSettings()
 
     def check(file: Path) -> CheckedLog | None:
@@ -294,13 +295,6 @@ def _as_columns(columns: TransactionColumns | Mapping[str, str] | None) -> Trans
         raise SettingsError(f"columns: {wrong} cannot be mapped to a column's name; the columns are {known}.") from None
 
 
-def _check_timezone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise SettingsError(f"timezone is {name!r}; use a name such as 'Europe/Berlin' or 'UTC'.") from None
-
-
 def _check(
     raw: RawTable,
     columns: TransactionColumns,
@@ -319,7 +313,7 @@ def _check(
     typed = type_columns(raw, names, rules=rules, currency=currency, timezone=timezone)
     missing = _missing_columns(raw, columns, rules)
     seen = _look_through(raw, typed.values, typed.checks, typed.shortcuts)
-    refuse([*missing, *_broken_checks(raw, names, typed.checks, seen)])
+    refuse([*missing, *broken_checks(raw, typed.checks, seen, beside=names.get("customer_id"))])
     if seen["rows"] == 0:
         raise no_rows(raw.source)
 
@@ -379,7 +373,7 @@ def _look_through(
             "refunds": values["is_refund"].sum(),
             "unpaid": (amount <= 0).sum(),
         }
-    wanted |= {f"check {number}": check.broken.fill_null(False).sum() for number, check in enumerate(checks)}
+    wanted |= counts_of_checks(checks)
     wanted |= {
         f"mend {name}": cut.needs_mending.fill_null(False).sum()
         for name, cut in shortcuts.items()
@@ -402,51 +396,12 @@ def _present(columns: TransactionColumns, available: tuple[str, ...]) -> dict[st
 
 
 def _missing_columns(raw: RawTable, columns: TransactionColumns, rules: DoorRules) -> list[Violation]:
-    available = raw.columns
-    rule = f"there is no such column (there are {listing([repr(name) for name in available])})"
     asked = {name: source_name for name, source_name in columns.model_dump().items() if source_name is not None}
-    violations = [
-        Violation(
-            raw.source,
-            source_name,
-            rule,
-            0,
-            f'name the column that holds it: {name} = "..." under [sources.transactions.columns] in crm.toml, or '
-            f'columns={{"{name}": "..."}}.',
-        )
-        for name, source_name in asked.items()
-        if source_name not in available
-    ]
-    return violations + [
-        Violation(raw.source, name, rule, 0, "correct rules.order_line_key, which names it.")
+    return absent_columns(raw, asked, "transactions") + [
+        Violation(raw.source, name, absent_rule(raw), 0, "correct rules.order_line_key, which names it.")
         for name in rules.order_line_key
-        if name not in available
+        if name not in raw.columns
     ]
-
-
-def _broken_checks(
-    raw: RawTable, names: Mapping[str, str], checks: Sequence[Check], seen: Mapping[str, Any]
-) -> list[Violation]:
-    return [
-        Violation(
-            raw.source,
-            check.column,
-            check.rule,
-            seen[f"check {number}"],
-            check.fix,
-            _first_rows(raw, names, check),
-        )
-        for number, check in enumerate(checks)
-        if seen[f"check {number}"]
-    ]
-
-
-def _first_rows(raw: RawTable, names: Mapping[str, str], check: Check) -> pd.DataFrame:
-    shown = dict.fromkeys([names.get("customer_id", check.column), check.column])
-    number = "__row__"  # the source may have a column called row
-    rows = raw.table.mutate(**{number: raw.row}).filter(check.broken).order_by(number).limit(5)
-    first = engines.fetch_frame(rows.select(number, *shown))
-    return first.set_index(number).rename_axis("row")
 
 
 def _cut(log: CheckedLog, as_of: date | None) -> Transactions:

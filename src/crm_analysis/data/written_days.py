@@ -6,6 +6,7 @@ out by a regular expression, checked against the calendar as numbers, and only t
 
 import re
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
 import ibis
@@ -106,7 +107,15 @@ def check_date_format(pattern: str) -> None:
     try:
         duckdb.execute("SELECT try_strptime('', $1)", [pattern]).fetchall()
     except duckdb.Error as error:
-        raise SettingsError(f"rules.date_format is {pattern!r}: {str(error).splitlines()[0]}") from None
+        raise SettingsError(f"date_format is {pattern!r}: {str(error).splitlines()[0]}") from None
+
+
+def check_timezone(name: str) -> None:
+    """Raise `SettingsError` unless there is such a time zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(f"timezone is {name!r}; use a name such as 'Europe/Berlin' or 'UTC'.") from None
 
 
 # --- by parts -----------------------------------------------------------------------------------------------------
@@ -149,7 +158,7 @@ def _parts_by_pattern(text: ir.StringValue, pattern: str) -> _Parts:
     unknown = [f"%{one}" for one in directives if one not in _DIRECTIVES]
     if unknown:
         raise SettingsError(
-            f"rules.date_format is {pattern!r}: {listing(unknown)} can be read in the embedded DuckDB only. "
+            f"date_format is {pattern!r}: {listing(unknown)} can be read in the embedded DuckDB only. "
             f"On this engine use {listing([f'%{one}' for one in _DIRECTIVES])}, or store dates as dates."
         )
     pieces = re.split(r"%(.)", pattern)
