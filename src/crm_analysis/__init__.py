@@ -7,6 +7,14 @@ if TYPE_CHECKING:
     from crm_analysis.data.last_gaps import last_gaps
     from crm_analysis.data.order_clock import OrderClock, order_clock
     from crm_analysis.data.samples import load_cdnow, load_cdnow_sample
+    from crm_analysis.data.side_door import SideTable
+    from crm_analysis.data.side_tables import (
+        read_customers,
+        read_exits,
+        read_market,
+        read_memberships,
+        read_prospects,
+    )
     from crm_analysis.data.sources import Transactions, read_transactions
     from crm_analysis.data.summaries import (
         CalibrationHoldout,
@@ -95,6 +103,7 @@ __all__ = [
     "RfmSegments",
     "SBGFit",
     "Settings",
+    "SideTable",
     "TimeOrigins",
     "TransactionColumns",
     "Transactions",
@@ -135,6 +144,11 @@ __all__ = [
     "planned_acquisition",
     "price_by_tier",
     "purchase_intervals",
+    "read_customers",
+    "read_exits",
+    "read_market",
+    "read_memberships",
+    "read_prospects",
     "read_transactions",
     "receivable_loss",
     "referral_values",
@@ -157,6 +171,14 @@ _HOMES = {
     "crm_analysis.data.last_gaps": ("last_gaps",),
     "crm_analysis.data.order_clock": ("OrderClock", "order_clock"),
     "crm_analysis.data.samples": ("load_cdnow", "load_cdnow_sample"),
+    "crm_analysis.data.side_door": ("SideTable",),
+    "crm_analysis.data.side_tables": (
+        "read_customers",
+        "read_exits",
+        "read_market",
+        "read_memberships",
+        "read_prospects",
+    ),
     "crm_analysis.data.sources": ("Transactions", "read_transactions"),
     "crm_analysis.data.summaries": (
         "CalibrationHoldout",

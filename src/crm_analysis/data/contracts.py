@@ -1,7 +1,8 @@
-"""What the door expects of a transactions table, and the words for what became of each of its rows.
+"""What the door expects of the tables that come in, and the words for what became of each of their rows.
 
-`TRANSACTION_CONTRACT` lists the columns; `OUTCOMES` lists every fate a row can have. The reconciliation is one
-row per outcome, so that rows in = rows used + rows set aside by reason + rows not seen.
+`TRANSACTION_CONTRACT` lists the columns of the purchase log, `SIDE_TABLES` those of the tables beside it. `OUTCOMES`
+and `SIDE_OUTCOMES` list every fate a row can have. A reconciliation is one row per outcome, so that rows in = rows used
++ rows set aside by reason + rows not seen.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Literal
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import N_
 
-Kind = Literal["id", "text", "day", "money", "number", "flag", "currency"]
+Kind = Literal["id", "text", "day", "month", "money", "number", "degree", "flag", "currency"]
+Within = Literal["any", "not negative", "a share"]
 Status = Literal["used", "set_aside", "not_seen"]
 Day = date | str
 
@@ -26,17 +28,28 @@ class Column:
         The name inside the package; `TransactionColumns` says what the source calls it.
     kind : str
         How it is read: "id" and "text" stay text, "day" is cut to the day, "money" and "number" become decimals
-        with four places, "flag" is true or false, "currency" is a code such as EUR.
+        with four places, "flag" is true or false, "currency" is a code such as EUR. In the tables beside the log,
+        where nothing has to add up to the cent, money and numbers are floats; "month" is read from "2024-06" or from a
+        day, and "degree" from a number, or from yes and no as 1 and 0.
     meaning : str
         One line for the data dictionary.
     required : bool
         Whether the door refuses a table without it.
+    may_be_blank : bool
+        Whether a required column may have gaps. Read for the tables beside the log; so are the two that follow.
+    choices : tuple of str
+        The words it may hold, in lower case; none: any.
+    within : str
+        Where its numbers lie: "any", "not negative", or "a share" of 0 to 1.
     """
 
     name: str
     kind: Kind
     meaning: str
     required: bool = False
+    may_be_blank: bool = False
+    choices: tuple[str, ...] = ()
+    within: Within = "any"
 
 
 TRANSACTION_CONTRACT: tuple[Column, ...] = (
@@ -76,6 +89,150 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("missing_customer_id", "set_aside", N_("no customer id")),
     Outcome("duplicate", "set_aside", N_("exact copy of a line with the same order-line key")),
     Outcome("zero_amount", "set_aside", N_("amount of zero, set aside by the rule on zero amounts")),
+    Outcome("after_as_of", "not_seen", N_("after the as-of date")),
+)
+
+SideName = Literal["customers", "memberships", "prospects", "market", "exits"]
+# Stages that end a prospect.
+WON, LOST = "won", "lost"
+
+
+@dataclass(frozen=True)
+class SideContract:
+    """What the door expects of a table beside the purchase log.
+
+    Attributes
+    ----------
+    name : str
+        Of the table: `[sources.<name>]` in crm.toml.
+    row : str
+        What one row is, for the data dictionary.
+    columns : tuple of Column
+        Those it may have.
+    seen_on : str
+        The column with the day (or month) from which a row is seen; a row without one is seen.
+    order : tuple of str
+        Columns that the rows are sorted by.
+    keeps_others : bool
+        Whether further columns of the source are kept, as attributes.
+    """
+
+    name: SideName
+    row: str
+    columns: tuple[Column, ...]
+    seen_on: str
+    order: tuple[str, ...]
+    keeps_others: bool = False
+
+
+CUSTOMERS = SideContract(
+    "customers",
+    "one customer",
+    (
+        Column("customer_id", "id", "Who; text, as in the purchase log; no two rows have the same.", required=True),
+        Column("acquired_on", "day", "When the customer was won."),
+        Column("acquisition_channel", "text", "What won the customer."),
+        Column("acquisition_cost", "money", "What that cost.", within="not negative"),
+        Column("region", "text", "Where the customer is."),
+        Column(
+            "kind",
+            "text",
+            "What kind of customer.",
+            choices=("consumer", "company", "intermediary", "internal", "public"),
+        ),
+        Column(
+            "settlement",
+            "text",
+            "How the customer pays.",
+            choices=("cash", "prepaid", "credit"),
+        ),
+        Column("receivable_status", "text", "How it stands with what the customer owes."),
+        Column("receivable_amount", "money", "What the customer owes; negative where the company owes."),
+        Column("receivable_due", "day", "When that is due."),
+        Column("referred_by", "id", "The customer who brought this one."),
+    ),
+    seen_on="acquired_on",
+    order=("customer_id",),
+    keeps_others=True,
+)
+
+MEMBERSHIPS = SideContract(
+    "memberships",
+    "one contract",
+    (
+        Column("customer_id", "id", "Whose contract; text, as in the purchase log.", required=True),
+        Column("started_on", "day", "Its first day.", required=True),
+        Column("ended_on", "day", "The day it ended; blank, or after the as-of date, while it is running."),
+        Column("plan", "text", "What it is for."),
+        Column("renewal_period", "text", "How often it comes up for renewal, such as 1 month."),
+    ),
+    seen_on="started_on",
+    order=("customer_id", "started_on"),
+)
+
+PROSPECTS = SideContract(
+    "prospects",
+    "one prospect that entered a stage on a day; the rows of a prospect are its history",
+    (
+        Column("prospect_id", "id", "Who; text.", required=True),
+        Column("stage", "text", "Which; won and lost, in any case of letters, end the history.", required=True),
+        Column("entered_stage_on", "day", "When the prospect entered it.", required=True),
+        Column("expected_value", "money", "What the prospect would be worth, once won.", within="not negative"),
+        Column("source", "text", "Where the prospect came from."),
+        Column("has_budget", "flag", "Whether there is money for it."),
+        Column("has_authority", "flag", "Whether the person spoken to decides."),
+        Column("has_need", "flag", "Whether there is a need."),
+        Column("willingness", "degree", "How willing to buy; yes and no are 1 and 0.", within="not negative"),
+        Column("influence", "degree", "How much others follow the prospect; likewise.", within="not negative"),
+    ),
+    seen_on="entered_stage_on",
+    order=("prospect_id", "entered_stage_on"),
+)
+
+MARKET = SideContract(
+    "market",
+    "one month of the market, of which the company has a share; one of market_customers and market_revenue is required",
+    (
+        Column("period", "month", "As 2024-06, or any day of the month; no two rows have the same.", required=True),
+        Column("market_customers", "number", "Customers of all companies in it.", within="not negative"),
+        Column("market_revenue", "money", "What they spent, in the company's currency.", within="not negative"),
+        Column(
+            "own_share_of_wallet",
+            "number",
+            "Of what the company's customers spent in the market, the share that they spent with it, 0 to 1.",
+            within="a share",
+        ),
+    ),
+    seen_on="period",
+    order=("period",),
+)
+
+EXITS = SideContract(
+    "exits",
+    "one lost customer's stated reason",
+    (
+        Column("customer_id", "id", "Who left; text, as in the purchase log.", required=True),
+        Column("left_on", "day", "When.", required=True),
+        Column("reason", "text", "Why, as stated; blank where it is not known.", required=True, may_be_blank=True),
+        Column("went_to", "text", "The rival the customer went to."),
+        Column(
+            "share_of_wallet",
+            "number",
+            "Of what the customer spent in the market, the share spent with the company before leaving, 0 to 1.",
+            within="a share",
+        ),
+    ),
+    seen_on="left_on",
+    order=("left_on", "customer_id"),
+)
+
+SIDE_TABLES: dict[SideName, SideContract] = {
+    contract.name: contract for contract in (CUSTOMERS, MEMBERSHIPS, PROSPECTS, MARKET, EXITS)
+}
+
+SIDE_OUTCOMES: tuple[Outcome, ...] = (
+    Outcome("used", "used", N_("used")),
+    Outcome("repeated_stage", "set_aside", N_("the same stage of a prospect once more on one day")),
     Outcome("after_as_of", "not_seen", N_("after the as-of date")),
 )
 
