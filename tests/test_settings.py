@@ -160,3 +160,27 @@ def test_every_setting_of_segments_is_in_the_documentation():
         rows = [line for line in text.splitlines() if line.startswith(f"| `segments.{part}.")]
         told = " ".join(row.split("|")[1] for row in rows)
         assert [key for key in keys if f".{key}`" not in told] == []
+# --- tables beside the log ----------------------------------------------------------------------------------------
+
+
+def test_tables_beside_the_log_are_absent_unless_named(tmp_path):
+    assert load_settings(write(tmp_path, "")).sources.beside_the_log() == {}
+
+
+def test_a_table_beside_the_log_has_a_place_and_names_of_columns(tmp_path):
+    text = '[sources.exits]\nconnection = "duckdb://crm.db"\ntable = "lost"\n[sources.exits.columns]\nreason = "why"\n'
+    source = load_settings(write(tmp_path, text)).sources.exits
+    assert (source.connection, source.table) == ("duckdb://crm.db", "lost")
+    assert (source.columns.reason, source.columns.left_on, source.columns.went_to) == ("why", "left_on", None)
+
+
+@pytest.mark.parametrize("place", ["", 'path = "a.csv"\nconnection = "duckdb://x"\n', 'table = "lost"\n'])
+def test_a_table_beside_the_log_has_one_place(tmp_path, place):
+    with pytest.raises(SettingsError, match=r"sources\.exits: .*one of the two"):
+        load_settings(write(tmp_path, f"[sources.exits]\n{place}"))
+
+
+def test_a_column_that_a_table_does_not_have_is_refused(tmp_path):
+    text = '[sources.market]\npath = "m.csv"\n[sources.market.columns]\nmarket_size = "size"\n'
+    with pytest.raises(SettingsError, match=r"sources\.market\.columns\.market_size: unknown key"):
+        load_settings(write(tmp_path, text))

@@ -35,6 +35,14 @@ from crm_analysis.segment_rules import (
     unknown_segments,
 )
 from crm_analysis.segment_treatments import DEFAULT_TREATMENTS
+from crm_analysis.side_sources import (
+    CustomerSource,
+    ExitSource,
+    MarketSource,
+    MembershipSource,
+    ProspectSource,
+    SideSource,
+)
 
 _DEFAULT_LOG = "data/raw/transactions.csv"
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -155,9 +163,19 @@ class TransactionSource(_Part):
 
 
 class Sources(_Part):
-    """The tables that come in."""
+    """The tables that come in; all but the purchase log may be left out."""
 
     transactions: TransactionSource = Field(default_factory=TransactionSource)
+    customers: CustomerSource | None = None
+    memberships: MembershipSource | None = None
+    prospects: ProspectSource | None = None
+    market: MarketSource | None = None
+    exits: ExitSource | None = None
+
+    def beside_the_log(self) -> dict[str, SideSource]:
+        """Return the other tables that there are, by name."""
+        others = {name: getattr(self, name) for name in type(self).model_fields if name != "transactions"}
+        return {name: source for name, source in others.items() if source is not None}
 
 
 class MoneySettings(_Part):

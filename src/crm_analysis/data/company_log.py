@@ -1,4 +1,4 @@
-"""The purchase log of a company, opened as its settings describe it."""
+"""The purchase log of a company and the tables beside it, opened as its settings describe them."""
 
 import contextlib
 from datetime import date
@@ -8,13 +8,16 @@ from typing import Any
 from ibis.backends import BaseBackend
 
 from crm_analysis.data import engines
+from crm_analysis.data.contracts import SIDE_TABLES, SideName
 from crm_analysis.data.deliveries import delivered_files
 from crm_analysis.data.loading import NoRows, load_raw
 from crm_analysis.data.log_parts import LogPart, added_up, count_parts
+from crm_analysis.data.side_door import SideTable, read_side_table
 from crm_analysis.data.sources import Transactions, read_deliveries, read_transactions
-from crm_analysis.errors import SettingsError
+from crm_analysis.errors import SettingsError, listing
 from crm_analysis.progress import Progress
-from crm_analysis.settings import Settings
+from crm_analysis.settings import Settings, TransactionSource
+from crm_analysis.side_sources import SideSource
 
 # Where the lines of checked deliveries are kept, below the processed tables.
 KEPT_IN = "deliveries"
@@ -59,7 +62,7 @@ def open_transactions(
     }
     if transactions is not None:
         return read_transactions(transactions, **how)
-    where, connection = _place(settings)
+    where, connection = _place(settings, source)
     if source.deliveries:
         kept_in = settings.path(settings.report.processed) / KEPT_IN
         return read_deliveries(where, kept_in, **how, progress=progress)
@@ -79,7 +82,7 @@ def parts_of_log(settings: Settings, column: str) -> list[LogPart]:
         When there is no such column, or when it has too many values.
     """
     source = settings.sources.transactions
-    where, connection = _place(settings)
+    where, connection = _place(settings, source)
     files = delivered_files(where) if source.deliveries else [where]
     found = []
     for file in files:
@@ -90,10 +93,53 @@ def parts_of_log(settings: Settings, column: str) -> list[LogPart]:
     return added_up(found)
 
 
-def _place(settings: Settings) -> tuple[Any, BaseBackend | None]:
-    source = settings.sources.transactions
+def open_side_table(settings: Settings, name: SideName, *, as_of: date | None = None) -> SideTable | None:
+    """Read one of the company's tables beside the purchase log through the door.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the table is, what its columns are called.
+    name : str
+        "customers", "memberships", "prospects", "market" or "exits".
+    as_of : date, optional
+        Last day that is seen.
+
+    Returns
+    -------
+    SideTable or None
+        None where the settings name no such source.
+
+    Raises
+    ------
+    DataError
+        When the source cannot be reached or read, or breaks rules.
+    SettingsError
+        When there is no table of that name.
+    """
+    if name not in SIDE_TABLES:
+        raise SettingsError(f"there is no table {name!r} beside the purchase log; use {listing(list(SIDE_TABLES))}.")
+    source = settings.sources.beside_the_log().get(name)
+    if source is None:
+        return None
+    where, connection = _place(settings, source, name)
+    return read_side_table(
+        SIDE_TABLES[name],
+        where,
+        source.columns.model_dump(exclude_none=True),
+        as_of,
+        connection,
+        source.date_format,
+        settings.company.timezone,
+        settings.engine,
+    )
+
+
+def _place(
+    settings: Settings, source: TransactionSource | SideSource, name: str = "transactions"
+) -> tuple[Any, BaseBackend | None]:
     if source.connection is not None:
-        return source.table or "transactions", engines.connect(source.connection)
+        return source.table or name, engines.connect(source.connection)
     if source.path is not None:
         return settings.path(source.path), None
-    raise SettingsError("crm.toml: give sources.transactions a path, or a connection and a table.")
+    raise SettingsError(f"crm.toml: give sources.{name} a path, or a connection and a table.")

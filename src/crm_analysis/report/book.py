@@ -114,7 +114,7 @@ def build_book(
             write_index(settings)
             return Book(reports / period, last, already_published=True)
         if last and not force:
-            if inputs["transactions"] == NOT_A_FILE:
+            if NOT_A_FILE in inputs.values():
                 raise SettingsError(
                     f"{period} is published already, and its source is a table, whose content cannot be compared. "
                     "Give --force to replace the book; the book it replaces is kept in .previous."
@@ -326,7 +326,7 @@ def _sound_manifest(settings: Settings, period: str) -> dict[str, Any] | None:
 
 
 def _are_the_same(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    return before == now and now["transactions"] != NOT_A_FILE
+    return before == now and NOT_A_FILE not in now.values()
 
 
 def _is_whole(book: Path, shelf: Path, manifest: Mapping[str, Any]) -> bool:

@@ -17,10 +17,12 @@ from crm_analysis.report.chapter import Memory
 from crm_analysis.report.pieces import Facts
 from crm_analysis.report.publish import file_hash
 from crm_analysis.report.stories.wording import horizon_words
-from crm_analysis.settings import Settings
+from crm_analysis.settings import Settings, TransactionSource
+from crm_analysis.side_sources import SideSource
 
 LIBRARIES = ("numpy", "scipy", "pandas", "duckdb", "ibis-framework", "matplotlib", "papermill", "nbconvert")
 _CODE = ("*.py", "*.j2", "*.css", "*.js", "*.mo")
+Source = TransactionSource | SideSource
 NOT_A_FILE = "not a file: read anew at each run"
 
 
@@ -29,11 +31,12 @@ def settings_told(settings: Settings) -> dict[str, Any]:
     hidden: dict[str, Any] = {
         "root": True,
         "file": True,
-        "sources": {"transactions": {"connection"}},
+        "sources": {name: {"connection"} for name in ("transactions", *settings.sources.beside_the_log())},
         "report": {"reports", "processed", "notebooks", "memory"},
     }
     told = settings.model_dump(mode="json", exclude=hidden)
-    for part, key in ((told["sources"]["transactions"], "path"), (told["forecast"], "purchase_fit")):
+    places = [(source, "path") for source in told["sources"].values() if source is not None]
+    for part, key in (*places, (told["forecast"], "purchase_fit")):
         part[key] = part[key] and Path(part[key]).name
     return told
 
@@ -44,25 +47,25 @@ def input_hashes(settings: Settings, month: Month, parameters: Mapping[str, Any]
     Raises
     ------
     DataError
-        When the log is not where the settings say.
+        When a table is not where the settings say.
     """
     given = settings.forecast.purchase_fit
     fit = {} if given is None else {"purchase_fit": _file_hash(settings.path(given), "forecast.purchase_fit")}
     # The bridge starts from the equity of the month before, where there is one.
     opening = settings.path(settings.report.processed) / str(month.shift(-1)) / "equity"
     before = {"opening": _folder_hash(opening, ("*.json", "*.parquet"))} if opening.is_dir() else {}
-    return (
-        fit
-        | before
-        | {
-            "transactions": _data_hash(settings),
-            "settings": _text_hash(settings_told(settings)),
-            "parameters": _text_hash((str(month), sorted(parameters.items()))),
-            "notebooks": _folder_hash(settings.path(settings.report.notebooks), ("*.ipynb",)),
-            "code": _folder_hash(Path(__file__).parents[1], _CODE),
-            "versions": _text_hash(versions()),
-        }
-    )
+    sources: dict[str, Source] = {"transactions": settings.sources.transactions, **settings.sources.beside_the_log()}
+    tables = {name: _data_hash(settings, name, source) for name, source in sources.items()}
+    return {
+        **fit,
+        **before,
+        **tables,
+        "settings": _text_hash(settings_told(settings)),
+        "parameters": _text_hash((str(month), sorted(parameters.items()))),
+        "notebooks": _folder_hash(settings.path(settings.report.notebooks), ("*.ipynb",)),
+        "code": _folder_hash(Path(__file__).parents[1], _CODE),
+        "versions": _text_hash(versions()),
+    }
 
 
 def versions() -> dict[str, str]:
@@ -152,8 +155,7 @@ def _model_words(model: dict[str, Any]) -> str:
     return f"{name} " + ", ".join(f"{key} {number(value, 3)}" for key, value in model.items())
 
 
-def _data_hash(settings: Settings) -> str:
-    source = settings.sources.transactions
+def _data_hash(settings: Settings, name: str, source: Source) -> str:
     if source.path is None:
         return NOT_A_FILE
     file = settings.path(source.path)
@@ -162,7 +164,7 @@ def _data_hash(settings: Settings) -> str:
     if not file.is_file():
         raise DataError(
             f"{source.path}: there is no such file.\n"
-            "To fix: put the log there, or name it in crm.toml under [sources.transactions]."
+            f"To fix: put the table there, or name it in crm.toml under [sources.{name}]."
         )
     return file_hash(file)
 
