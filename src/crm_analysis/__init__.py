@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.likely_lost import LostRule, likely_lost
     from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
     from crm_analysis.value.migration import Migration, migration_matrix
+    from crm_analysis.value.pipeline import StageProbabilities, stage_probabilities
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
     from crm_analysis.value.pyramid import CustomerPyramid, customer_pyramid
     from crm_analysis.value.receivables import ReceivableLoss, receivable_loss
@@ -105,6 +106,7 @@ __all__ = [
     "SBGFit",
     "Settings",
     "SideTable",
+    "StageProbabilities",
     "TimeOrigins",
     "TransactionColumns",
     "Transactions",
@@ -160,6 +162,7 @@ __all__ = [
     "segment_table",
     "spend_frequency_correlation",
     "split_calibration_holdout",
+    "stage_probabilities",
     "summarize_customers",
     "to_lifetimes",
     "total_purchases_interval",
@@ -219,6 +222,7 @@ _HOMES = {
     "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
     "crm_analysis.value.membership_survival": ("MembershipSurvival", "membership_survival"),
     "crm_analysis.value.migration": ("Migration", "migration_matrix"),
+    "crm_analysis.value.pipeline": ("StageProbabilities", "stage_probabilities"),
     "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
     "crm_analysis.value.pyramid": ("CustomerPyramid", "customer_pyramid"),
     "crm_analysis.value.receivables": ("ReceivableLoss", "receivable_loss"),
