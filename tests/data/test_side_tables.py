@@ -104,6 +104,15 @@ def test_every_source_gives_the_frame_of_the_frame(kind, name, tmp_path):
     pd.testing.assert_frame_equal(table.notes, expected.notes)
 
 
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_frame_that_was_kept_is_read_as_it_was(kind, name, tmp_path):
+    table, path = read(name), tmp_path / f"kept.{kind}"
+    frame = table.frame.reset_index(drop=name != "customers")
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path, index=False)
+    pd.testing.assert_frame_equal(read(name, path).frame, table.frame)
+
+
 def test_columns_have_the_types_of_their_kind():
     customers, prospects = read("customers").frame, read("prospects").frame
     assert {name: str(customers[name].dtype) for name in customers} == {
@@ -161,6 +170,12 @@ def test_an_attribute_is_what_all_of_it_can_be_read_as(written, read_as):
 def test_an_infinite_attribute_is_refused():
     with pytest.raises(DataError, match="column 'size': not a number in 1 row"):
         read("customers", pd.DataFrame({"customer_id": ["a", "b"], "size": [1.0, float("inf")]}))
+
+
+def test_an_attribute_may_have_any_name():
+    names = ["self", "by", 'Net "size", 2024', "客户"]
+    frame = pd.DataFrame({"customer_id": ["a"], **dict.fromkeys(names, "1")})
+    assert read("customers", frame).frame.columns.tolist() == names
 
 
 def test_further_columns_of_other_tables_are_not_kept():

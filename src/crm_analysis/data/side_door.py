@@ -184,7 +184,9 @@ def _check(
     values = dict(typed.values)
     for place, (name, attribute) in enumerate(attributes.items()):
         values[name], kinds[name] = attribute.chosen(place, seen)
-    fetched = engines.fetch_frame(raw.table.select(**{ROW: raw.row}, **values))
+    fetched = engines.fetch_frame(
+        raw.table.select([value.name(name) for name, value in {ROW: raw.row, **values}.items()])
+    )
     if len(fetched) != seen["rows"]:
         now = f"{seen['rows']:,} rows at first, {len(fetched):,} later"
         raise engines.changed_while_read(raw.source, now)

@@ -115,8 +115,9 @@ def read_prospects(
     Returns
     -------
     SideTable
-        By prospect and day; stages without the blanks around them, `won` and `lost` in lower case and last on their
-        day. The same stage once more on one day is set aside, the last delivered is used.
+        By prospect and day, rows of one day as delivered where the source knows an order; stages without the blanks
+        around them, `won` and `lost` in lower case and last on their day. The same stage once more on one day is set
+        aside, the last delivered is used.
     """
     return read_side_table(PROSPECTS, source, columns, as_of, connection, date_format, timezone, engine)
 
