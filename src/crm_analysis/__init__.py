@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crm_analysis.data.last_gaps import last_gaps
     from crm_analysis.data.company_log import open_side_table
+    from crm_analysis.company.files import Company
+    from crm_analysis.company.simulate import simulate_company
     from crm_analysis.data.order_clock import OrderClock, order_clock
     from crm_analysis.data.samples import load_cdnow, load_cdnow_sample
     from crm_analysis.data.side_door import SideTable
@@ -79,6 +81,7 @@ __all__ = [
     "ClockedFit",
     "CohortRetention",
     "ComebackRates",
+    "Company",
     "Concentration",
     "Costs",
     "CustomerEquity",
@@ -160,6 +163,7 @@ __all__ = [
     "renewal_projection",
     "rfm_segments",
     "segment_table",
+    "simulate_company",
     "spend_frequency_correlation",
     "split_calibration_holdout",
     "stage_probabilities",
@@ -175,6 +179,8 @@ __all__ = [
 _HOMES = {
     "crm_analysis.data.last_gaps": ("last_gaps",),
     "crm_analysis.data.company_log": ("open_side_table",),
+    "crm_analysis.company.files": ("Company",),
+    "crm_analysis.company.simulate": ("simulate_company",),
     "crm_analysis.data.order_clock": ("OrderClock", "order_clock"),
     "crm_analysis.data.samples": ("load_cdnow", "load_cdnow_sample"),
     "crm_analysis.data.side_door": ("SideTable",),
