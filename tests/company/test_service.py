@@ -154,7 +154,7 @@ def test_contacts_bring_as_many_orders_as_planted(company):
 
 def test_orders_that_campaigns_brought_are_in_the_log(company):
     log = company.tables["transactions"]
-    brought = log[log["order_id"].str.startswith("OM").fillna(False)]
+    brought = log[log["order_id"].str.startswith("OM", na=False)]
     assert brought["order_id"].nunique() == company.truth.campaigns["extra_orders"].sum()
     assert brought["amount"].sum() == pytest.approx(company.truth.campaigns["extra_revenue"].sum())
 

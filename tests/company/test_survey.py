@@ -33,8 +33,13 @@ def test_slopes_are_those_planted(company, regression):
 
 
 def test_the_strongest_drivers_come_in_the_planted_order(company, regression):
-    planted = company.truth.drivers["slope"].sort_values(ascending=False).index[:3]
-    assert list(regression.slopes.sort_values(ascending=False).index[:3]) == list(planted)
+    # The others differ by less than a survey of this size can tell.
+    planted = company.truth.drivers["slope"].sort_values(ascending=False).index[:2]
+    assert list(regression.slopes.sort_values(ascending=False).index[:2]) == list(planted)
+
+
+def test_the_order_of_all_drivers_is_nearly_the_planted_one(company, regression):
+    assert regression.slopes.corr(company.truth.drivers["slope"], method="spearman") > 0.75
 
 
 def test_the_driver_without_weight_has_no_slope(company, regression):

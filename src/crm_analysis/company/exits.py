@@ -32,7 +32,7 @@ class ExitPlan:
         Share of wallet held before the exit: parameters of a beta distribution.
     """
 
-    told: float = 0.35
+    told: float = 0.45
     notice: float = 12.0
     reasons: Shares = (("price", 0.30), ("quality", 0.20), (SERVICE, 0.15), ("no need", 0.22), ("moved away", 0.13))
     unhappy_case: float = 4.0

@@ -46,13 +46,13 @@ class OpinionPlan:
     """
 
     drivers: tuple[Driver, ...] = (
-        Driver("product_quality", "product", 0.40),
-        Driver("product_range", "product", 0.10),
-        Driver("service_delivery", "service", 0.28),
-        Driver("service_returns", "service", 0.05, not_applicable=0.20),
-        Driver("personnel_advice", "personnel", 0.19, not_applicable=0.10),
-        Driver("personnel_friendliness", "personnel", 0.04),
-        Driver("image_trust", "image", 0.13),
+        Driver("product_quality", "product", 0.46),
+        Driver("product_range", "product", 0.07),
+        Driver("service_delivery", "service", 0.26),
+        Driver("service_returns", "service", 0.04, not_applicable=0.20),
+        Driver("personnel_advice", "personnel", 0.14, not_applicable=0.10),
+        Driver("personnel_friendliness", "personnel", 0.03),
+        Driver("image_trust", "image", 0.09),
         Driver("image_modernity", "image", 0.0),
     )
     correlation: float = 0.6

@@ -90,7 +90,9 @@ def draw_orders(plan: BuyingPlan, people: pd.DataFrame, span: Span, rng: np.rand
         One row an order, by customer and day: customer (position), day, cents, is_last (the customer left after it).
     """
     clock = _clock(plan.season, span)
-    start = clock[people["acquired"].to_numpy() + 1]
+    # The first purchase is at noon, so that the days between purchases are as long as the time between them on average.
+    acquired = people["acquired"].to_numpy()
+    start = (clock[acquired] + clock[acquired + 1]) / 2
     customer, time, is_last = _repeat_purchases(people, clock[-1] - start, rng)
     n = len(people)
     first = np.arange(n)
@@ -99,7 +101,7 @@ def draw_orders(plan: BuyingPlan, people: pd.DataFrame, span: Span, rng: np.rand
     is_last = np.concatenate([np.zeros(n, bool), is_last])
     in_order = np.lexsort([time, customer])
     customer, time, is_last = customer[in_order], time[in_order], is_last[in_order]
-    # The clock stands at clock[d + 1] at the end of day d, when a purchase of that day is written down.
+    # Day d lasts from clock[d] to clock[d + 1].
     day = np.searchsorted(clock, start[customer] + time, side="left") - 1
     day = _one_a_day(customer, day)
     p = plan.spend.p

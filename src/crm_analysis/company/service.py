@@ -45,7 +45,7 @@ class ServicePlan:
         Share of resolved cases with a known satisfied_after.
     """
 
-    a_year: float = 0.35
+    a_year: float = 0.5
     satisfaction: float = -0.35
     kinds: Shares = (("complaint", 0.60), ("question", 0.30), ("feedback", 0.10))
     causes: tuple[Cause, ...] = (

@@ -28,7 +28,8 @@ class Truth:
         `rows` and `money` of what the door should find in the log: outcomes of its reconciliation and its counters.
     future_purchases : DataFrame
         Every purchase of the customers in the `horizon_months` after the as-of date, counted as the door counts them:
-        customer_id, order_date, amount, margin; one row a customer and day. No campaign runs then.
+        customer_id, order_date, amount, margin; one row a customer and day. Orders without a customer id and those
+        given back in full do not count, here as there. No campaign runs then.
     drivers : DataFrame, index driver
         group, and slope: marks of satisfaction for one mark of the driver.
     attributes : DataFrame, index attribute
