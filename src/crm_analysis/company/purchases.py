@@ -17,7 +17,10 @@ from crm_analysis.models.gamma_gamma import GammaGammaParams
 from crm_analysis.models.histories import Floats, Integers
 from crm_analysis.periods import DAYS_PER_UNIT
 
+# From January to December: none, some, and those of a shop that lives on presents.
 FLAT = (1.0,) * 12
+MILD = (0.92, 0.92, 0.97, 1.0, 1.0, 0.98, 0.95, 0.95, 1.0, 1.03, 1.13, 1.15)
+CHRISTMAS = (0.85, 0.85, 0.95, 1.0, 1.0, 0.95, 0.9, 0.9, 1.0, 1.05, 1.25, 1.3)
 PURCHASE = BGNBDParams(r=0.8, alpha=6.0, a=0.8, b=2.5)
 SPEND = GammaGammaParams(p=5.0, q=4.0, v=36.0)
 
@@ -33,7 +36,8 @@ class BuyingPlan:
     satisfaction_on_purchase, satisfaction_on_dropout : float
         gamma and kappa of satisfaction, for one standard deviation. Those of the channels are in `Channel`.
     season : tuple of float
-        How fast time passes in each calendar month, from January; brought to a mean of 1.
+        How fast time passes in each calendar month, from January, such as `FLAT`, `MILD` or `CHRISTMAS`; brought to a
+        mean of 1.
     spend : GammaGammaParams
         Of an order, in the company's currency.
     """
@@ -41,7 +45,7 @@ class BuyingPlan:
     purchase: BGNBDParams = PURCHASE
     satisfaction_on_purchase: float = 0.15
     satisfaction_on_dropout: float = -0.25
-    season: tuple[float, ...] = (0.85, 0.85, 0.95, 1.0, 1.0, 0.95, 0.9, 0.9, 1.0, 1.05, 1.25, 1.3)
+    season: tuple[float, ...] = MILD
     spend: GammaGammaParams = SPEND
 
 
