@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analysis.company.log import GIFT, GOODWILL
+from crm_analysis.company import Plan
+from crm_analysis.company.drawing import Span, numbered
+from crm_analysis.company.lines import draw_lines
+from crm_analysis.company.log import GIFT, GOODWILL, as_delivered, with_oddities
+from crm_analysis.company.purchases import draw_orders
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import summarize_customers
 
@@ -126,3 +130,28 @@ def test_a_plain_log_has_one_customer_for_each_one_acquired(plain):
     first = plain.tables["customers"].set_index("customer_id")["acquired_on"]
     assert (summary.frame["first_purchase"] == first.reindex(summary.frame.index)).all()
     assert len(summary) == len(first)
+
+
+def test_purchases_of_the_future_are_what_the_door_says_of_them_later():
+    plan, rng = Plan(), np.random.default_rng(12)
+    n, today, later = 1_500, Span(plan.first_month, 24, 12), Span(plan.first_month, 36, 0)
+    people = pd.DataFrame(
+        {
+            "customer_id": numbered("S", n),
+            "acquired": rng.integers(0, today.days, n),
+            "purchase_rate": 0.2,
+            "dropout": 0.1,
+            "mean_spend": 40.0,
+            "tier": 0,
+        }
+    )
+    lines = draw_lines(plan.lines, draw_orders(plan.buying, people, today, rng), people, "O", rng)
+    lines = with_oddities(plan.odd_rows, lines, rng)
+    foretold = as_delivered(plan.lines, lines, people, today, plan.currency).later
+    seen = read_transactions(as_delivered(plan.lines, lines, people, later, plan.currency).transactions).table
+    seen = seen.to_pandas().astype({"amount": float, "margin": float, "order_date": "datetime64[ns]"})
+    days = seen[seen["order_date"] > pd.Timestamp(today.as_of)]
+    days = days.groupby(["customer_id", "order_date"], as_index=False)[["amount", "margin"]].sum()
+    assert (days["customer_id"].to_numpy() == people["customer_id"].to_numpy()[foretold["customer"]]).all()
+    assert (days["order_date"].to_numpy() == today.dates(foretold["day"].to_numpy())).all()
+    np.testing.assert_allclose(days[["amount", "margin"]] * 100, foretold[["cents", "margin"]], atol=1e-6)
