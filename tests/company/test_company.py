@@ -23,7 +23,7 @@ COLUMNS = {
     "transactions": "customer_id order_date amount order_id product category quantity cost margin channel is_refund "
     "currency",
     "customers": "customer_id acquired_on acquisition_channel acquisition_cost region kind tier settlement "
-    "receivable_status receivable_amount receivable_due_on referred_by",
+    "receivable_status receivable_amount receivable_due referred_by",
     "memberships": "customer_id started_on ended_on plan renewal_period",
     "prospects": "prospect_id stage entered_stage_on expected_value source has_budget has_authority has_need "
     "willingness influence",

@@ -240,12 +240,12 @@ def test_only_customers_on_credit_owe_anything(company):
     owes = customers["receivable_amount"] > 0
     assert (customers.loc[owes, "settlement"] == "credit").all() and owes.any()
     assert (owes == (customers["receivable_status"] != "none")).all()
-    assert (owes == customers["receivable_due_on"].notna()).all()
+    assert (owes == customers["receivable_due"].notna()).all()
 
 
 def test_the_status_of_a_receivable_follows_from_its_due_date(company):
     customers, plan = company.tables["customers"], company.truth.plan.accounts
-    overdue = (pd.Timestamp(company.as_of) - customers["receivable_due_on"]).dt.days
+    overdue = (pd.Timestamp(company.as_of) - customers["receivable_due"]).dt.days
     status = customers["receivable_status"]
     assert (overdue[status == "current"] <= 0).all()
     assert overdue[status == "overdue"].between(1, plan.doubtful_after - 1).all()

@@ -73,7 +73,7 @@ def _standardised(values: pd.Series) -> Floats:
 def draw_receivables(
     plan: AccountPlan, people: pd.DataFrame, orders: pd.DataFrame, span: Span, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Draw receivable_status (none, current, overdue, doubtful), receivable_amount and receivable_due_on.
+    """Draw receivable_status (none, current, overdue, doubtful), receivable_amount and receivable_due.
 
     Only the last order of a customer on credit can be open: it is until it is due, and after that where it is unpaid.
     """
@@ -90,6 +90,6 @@ def draw_receivables(
         {
             "receivable_status": status.astype(object),
             "receivable_amount": np.where(is_open, last["cents"].to_numpy() / 100, 0.0),
-            "receivable_due_on": span.dates(np.where(is_open, due, np.nan)),
+            "receivable_due": span.dates(np.where(is_open, due, np.nan)),
         }
     )

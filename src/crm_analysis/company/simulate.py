@@ -35,7 +35,7 @@ _CUSTOMER_COLUMNS = [
     "settlement",
     "receivable_status",
     "receivable_amount",
-    "receivable_due_on",
+    "receivable_due",
     "referred_by",
 ]
 
