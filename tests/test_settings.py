@@ -160,6 +160,8 @@ def test_every_setting_of_segments_is_in_the_documentation():
         rows = [line for line in text.splitlines() if line.startswith(f"| `segments.{part}.")]
         told = " ".join(row.split("|")[1] for row in rows)
         assert [key for key in keys if f".{key}`" not in told] == []
+
+
 # --- tables beside the log ----------------------------------------------------------------------------------------
 
 

@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crm_analysis.data.last_gaps import last_gaps
-    from crm_analysis.data.company_log import open_side_table
     from crm_analysis.company.files import Company
     from crm_analysis.company.simulate import simulate_company
+    from crm_analysis.data.company_log import open_side_table
+    from crm_analysis.data.last_gaps import last_gaps
     from crm_analysis.data.order_clock import OrderClock, order_clock
     from crm_analysis.data.samples import load_cdnow, load_cdnow_sample
     from crm_analysis.data.side_door import SideTable
@@ -177,10 +177,10 @@ __all__ = [
 
 # Names are looked up when they are first used: who reads a log does not wait for the models, nor they for a plot.
 _HOMES = {
-    "crm_analysis.data.last_gaps": ("last_gaps",),
-    "crm_analysis.data.company_log": ("open_side_table",),
     "crm_analysis.company.files": ("Company",),
     "crm_analysis.company.simulate": ("simulate_company",),
+    "crm_analysis.data.company_log": ("open_side_table",),
+    "crm_analysis.data.last_gaps": ("last_gaps",),
     "crm_analysis.data.order_clock": ("OrderClock", "order_clock"),
     "crm_analysis.data.samples": ("load_cdnow", "load_cdnow_sample"),
     "crm_analysis.data.side_door": ("SideTable",),

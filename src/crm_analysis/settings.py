@@ -188,6 +188,7 @@ class MoneySettings(_Part):
     cost_per_order: Money = 0.0
     acquisition_cost: Money = 0.0
     tax_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    win_back_cost: Money = 0.0
 
 
 class AcquisitionSettings(_Part):

@@ -46,6 +46,12 @@ CHAPTERS = (
         N_("Customer equity"),
         N_("What is the base worth, and how sure is that?"),
     ),
+    ChapterEntry(
+        "segments",
+        "segments.html",
+        N_("Segments and lifecycle"),
+        N_("Who holds the worth, where do customers stand, and who is leaving?"),
+    ),
     # Last to run, because it speaks of all the others; first to read.
     ChapterEntry("overview", "index.html", N_("Overview"), N_("How does the customer base stand?"), "overview"),
 )

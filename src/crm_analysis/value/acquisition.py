@@ -158,8 +158,8 @@ def forecast_acquisition(
     damped trend, from two and a half years on with seasons too (Hyndman & Athanasopoulos, Forecasting: Principles and
     Practice, ch. 8).
     The one whose earlier forecasts of single months were least far off is taken. The doubt is the root mean squared log
-    error of its totals, which grows with the square root of time beyond the months it was tested on; as tests overlap
-    and are few, one test's weight is given to an error of 20% over a year.
+    error of its totals, which beyond a year, or the months it was tested on, grows with the square root of time; as
+    tests overlap and are few, one test's weight is given to an error of 20% over a year.
     """
     if months < 1:
         raise SettingsError(f"months is {months}; forecast one month at least.")
@@ -425,7 +425,8 @@ def _doubt(tests: pd.DataFrame, months: int) -> float:
     ahead = float(tests["months"].iloc[0])
     # Tests a month apart share all but one of their months.
     independent = 1 + (len(tests) - 1) / ahead
-    seen = float((tests["log_ratio"] ** 2).mean()) * max(1.0, months / ahead)
+    # Within a year chance and season even out about as fast as the level drifts; later the drift remains.
+    seen = float((tests["log_ratio"] ** 2).mean()) * max(1.0, months / max(ahead, _YEAR))
     return float(min(((independent * seen + assumed) / (independent + 1)) ** 0.5, _LARGEST_ERROR))
 
 

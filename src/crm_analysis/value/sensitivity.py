@@ -203,7 +203,7 @@ def leaving_changed(fit: PurchaseFit, change: float) -> PurchaseFit:
 # --- all levers side by side ------------------------------------------------------------------------------------
 
 LEVERS: Mapping[str, str] = {
-    "retention": N_("Retention: the chance to leave"),
+    "retention": N_("Chance to leave"),
     "purchase_rate": N_("Purchase rate"),
     "spend": N_("Spend per purchase"),
     "margin": N_("Margin"),
@@ -243,7 +243,7 @@ def tornado(equity: CustomerEquity, *, step: float = 0.10) -> pd.DataFrame:
 
     def relative(lever: str, name: str, sign: int = 1) -> None:
         down, up = (Change(**{name: direction * sign * step}) for direction in (-1, 1))
-        moves[lever] = (down, up, -step, step, step)
+        moves[lever] = (down, up, -sign * step, sign * step, step)
 
     fit = equity.values.fits.purchases
     if _can_leave(fit):

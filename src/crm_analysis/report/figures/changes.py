@@ -9,11 +9,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from crm_analysis.messages import _, currency_name, short_money, signed
 from crm_analysis.report.figures.drawing import drawn_twice, label_axes, money_tick
-from crm_analysis.report.figures.style import AXIS, DATA, DATA_2, HELD_OUT, INK, MIDDLE, NARROW, SOFT, Sheet
+from crm_analysis.report.figures.style import AXIS, DATA, DATA_2, INK, MIDDLE, MODEL, NARROW, SOFT, Sheet
 from crm_analysis.report.pieces import Drawing
 
-_ROW, _TALL_ROW = 30, 46
-_HALF = 0.32
+_ROW, _TALL_ROW = 30, 48
+# Half the height of a bar, in rows; on a phone its name stands above it.
+_HALF, _HALF_NARROW = 0.32, 0.19
 
 
 def equity_bridge(steps: pd.DataFrame, *, name: str, label: str, currency: str) -> Drawing:
@@ -54,10 +55,12 @@ def draw_equity_bridge(steps: pd.DataFrame, *, ax: Axes, sheet: Sheet, currency:
         start = np.where(is_total, low, start)
         high = moving.max() + 0.45 * (moving.max() - low)
     ax.set_xlim(low, high)
-    colours = np.where(is_total, DATA, np.where(value >= 0, DATA_2, HELD_OUT))
-    ax.barh(y, end - start, left=start, height=2 * _HALF, color=list(colours))
-    for row in range(len(steps) - 1):
-        ax.plot([end[row]] * 2, [row + _HALF, row + 1 - _HALF], color=SOFT, linewidth=1)
+    colours = np.where(is_total, DATA, np.where(value >= 0, DATA_2, MODEL))
+    half = _half(sheet)
+    ax.barh(y, end - start, left=start, height=2 * half, color=list(colours))
+    if not sheet.is_narrow:  # on a phone the names stand there
+        for row in range(len(steps) - 1):
+            ax.plot([end[row]] * 2, [row + half, row + 1 - half], color=SOFT, linewidth=1)
     words = [
         short_money(one, currency) if total else signed(short_money(one, currency), one)
         for one, total in zip(value, is_total, strict=True)
@@ -96,8 +99,8 @@ def draw_levers(table: pd.DataFrame, *, ax: Axes, sheet: Sheet, currency: str) -
     down, up = table["down"].to_numpy(dtype=float), table["up"].to_numpy(dtype=float)
     low, high = _room(ax, np.concatenate([down, up]), share_for_words=0.35)
     ax.set_xlim(low * 1.1 if low < 0 else low, high)
-    ax.barh(y, down, height=2 * _HALF, color=HELD_OUT)
-    ax.barh(y, up, height=2 * _HALF, color=DATA_2)
+    ax.barh(y, down, height=2 * _half(sheet), color=MODEL)
+    ax.barh(y, up, height=2 * _half(sheet), color=DATA_2)
     ax.axvline(0, color=AXIS, linewidth=1)
     words = [
         _("{down} to {up}", down=signed(short_money(a, currency), a), up=signed(short_money(b, currency), b))
@@ -118,6 +121,10 @@ def _rows_drawn(draw: Callable[[Axes, Sheet], object], rows: int, *, name: str, 
     )
 
 
+def _half(sheet: Sheet) -> float:
+    return _HALF_NARROW if sheet.is_narrow else _HALF
+
+
 def _room(ax: Axes, ends: np.ndarray, *, share_for_words: float) -> tuple[float, float]:
     """Limits that hold all ends and zero, with room at the right for what is written behind a bar."""
     low, high = float(np.fmin.reduce(ends, initial=0.0)), float(np.fmax.reduce(ends, initial=0.0))
@@ -134,7 +141,7 @@ def _write_rows(ax: Axes, sheet: Sheet, labels: list[str], words: list[str], end
     gap = 6 / ax.bbox.width * (high - low)
     for row, (name, amount, end) in enumerate(zip(labels, words, ends, strict=True)):
         if sheet.is_narrow:
-            ax.text(0, row - _HALF - 0.08, name, color=INK, va="bottom", transform=ax.get_yaxis_transform())
+            ax.text(0, row - _HALF_NARROW - 0.08, name, color=INK, va="bottom", transform=ax.get_yaxis_transform())
         else:
             ax.text(
                 -10 / ax.bbox.width, row, name, color=INK, ha="right", va="center", transform=ax.get_yaxis_transform()

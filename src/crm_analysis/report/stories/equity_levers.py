@@ -22,10 +22,12 @@ def levers_figure(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> 
         return Note(_("No levers to show"), (_("Equity is infinite or nothing, so shares of it mean nothing."),))
     table = tornado(equity, step=_STEP)
     labels = [f"{_(LEVERS[str(lever)])}, {_moved(str(lever), row)}" for lever, row in table.iterrows()]
-    widest = table.iloc[0]
+    # How far to look and at what rate is chosen, not worked for.
+    widest = table.drop(["horizon", "discount_rate"], errors="ignore").iloc[0]
     finding = _(
-        "{lever} moves equity most: {down} to {up}",
-        lever=_(LEVERS[str(table.index[0])]),
+        "{lever}, {moved}, moves equity by {down} to {up}",
+        lever=_(LEVERS[str(widest.name)]),
+        moved=_moved(str(widest.name), widest),
         down=signed(short_money(widest["down"], chapter.currency), widest["down"]),
         up=signed(short_money(widest["up"], chapter.currency), widest["up"]),
     )
@@ -70,7 +72,8 @@ def _moved(lever: str, row: pd.Series) -> str:
         return _("{low} to {high}", low=percent(row["low"], 1), high=percent(row["high"], 1))
     if lever == "horizon":
         return _("{low} to {high} months", low=number(row["low"], 0), high=number(row["high"], 0))
-    return _("{low} to {high}", low=percent(row["low"], 0), high=signed(percent(row["high"], 0), row["high"]))
+    low, high = (signed(percent(row[end], 0), row[end]) for end in ("low", "high"))
+    return _("{low} to {high}", low=low, high=high)
 
 
 def scenarios_table(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> Table | Note:

@@ -51,11 +51,12 @@ class Overview:
     quality: Memory
     value: Memory
     equity: Memory
+    segments: Memory
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """All alerts of the book, warnings first."""
-        found = [*self.value.alerts, *self.equity.alerts, *self.quality.alerts]
+        found = [*self.value.alerts, *self.equity.alerts, *self.segments.alerts, *self.quality.alerts]
         return tuple(sorted(found, key=lambda alert: alert.severity != "warning"))
 
     @property
@@ -66,7 +67,9 @@ class Overview:
 
 def gather(chapter: Chapter) -> Overview:
     """Take what the chapters before left on the shelf."""
-    quality, value, equity = (chapter.recall(key) for key in ("data_quality", "customer_value", "customer_equity"))
+    quality, value, equity, segments = (
+        chapter.recall(key) for key in ("data_quality", "customer_value", "customer_equity", "segments")
+    )
     facts = equity.facts
     interval = Interval(facts["lower"], facts["upper"], facts["level"], tuple(facts["contains"]))
     expected = Interval(
@@ -76,7 +79,7 @@ def gather(chapter: Chapter) -> Overview:
         tuple(facts.get("parameters_contain", ["parameters"])),
     )
     scorecard = Scorecard(chapter.read("history"), chapter.period, interval, expected, chapter.settings.report.targets)
-    overview = Overview(chapter, scorecard, quality, value, equity)
+    overview = Overview(chapter, scorecard, quality, value, equity, segments)
     chapter.remember(headline=_title(overview), warnings=overview.warnings, status=_status(overview))
     return overview
 
@@ -209,6 +212,14 @@ def chapter_list(overview: Overview) -> ChapterList:
             equity=short_money(overview.equity.facts["equity"], overview.chapter.currency),
             horizon=_horizon(overview),
         ),
+        "segments": _(
+            "{customers} {tier} customers hold {share}.",
+            customers=count(overview.segments.facts["top_tier_customers"]),
+            tier=_(overview.segments.facts["top_tier"]),
+            share=percent(overview.segments.facts["top_tier_share"]),
+        )
+        if overview.segments.facts["top_tier_share"] is not None
+        else "",
     }
     return ChapterList(
         tuple(

@@ -1,0 +1,343 @@
+"""Who stays and who is leaving: churn on four bases, cohorts, contracts, early warnings, win-backs, what is at risk."""
+
+import warnings
+from datetime import timedelta
+
+import numpy as np
+
+from crm_analysis.data.company_log import open_side_table
+from crm_analysis.data.summaries import split_calibration_holdout
+from crm_analysis.errors import DataError, EstimationWarning, SettingsError
+from crm_analysis.messages import N_, _, count, day, money, number, percent, short_money
+from crm_analysis.report.chapter import Chapter
+from crm_analysis.report.pieces import Note
+from crm_analysis.report.stories.segments import Divided
+from crm_analysis.report.stories.wording import of_the_sample
+from crm_analysis.report.tables import Column, Table
+from crm_analysis.value.candidates import refit
+from crm_analysis.value.churn import churn_rates
+from crm_analysis.value.cohort_retention import cohort_retention
+from crm_analysis.value.early_warning import early_warnings
+from crm_analysis.value.likely_lost import likely_lost
+from crm_analysis.value.membership_survival import membership_survival
+from crm_analysis.value.risk import equity_at_risk
+from crm_analysis.value.win_back import comeback_rates, win_backs
+
+_ROWS = 15
+_AT_RISK_DAYS = 90
+_SILENT = (90, 180, 365)
+_PERIODS_SHOWN = 13
+
+_MEASURES = {
+    "by_rule": N_("Customers, by the rule"),
+    "by_model": N_("Customers, by the model"),
+    "members": N_("Members, by contract"),
+    "renewals": N_("Renewals due"),
+    "share_of_customers": N_("Share of the market's customers"),
+    "share_of_revenue": N_("Share of the market's revenue"),
+    "margin": N_("Margin"),
+    "net_revenue": N_("Revenue, net"),
+    "gross_revenue": N_("Revenue, gross"),
+    "to_rival": N_("Lost to a named rival"),
+}
+
+
+def churn_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
+    """Put churn on four bases side by side; they seldom agree."""
+    log, start = chapter.valued_log, divided.since
+    if log.first_date is None or log.first_date > start:
+        return Note(_("No churn to tell"), (_("The log does not reach back a quarter."),))
+    settings = chapter.settings
+    tables = {name: open_side_table(settings, name, as_of=chapter.as_of) for name in ("memberships", "market", "exits")}
+    found = churn_rates(
+        log,
+        start=start,
+        end=chapter.as_of,
+        active_days=settings.forecast.active_days,
+        before=divided.before,
+        now=divided.values,
+        margin=settings.money.margin,
+        draws=min(settings.forecast.draws, 200),
+        seed=settings.forecast.seed,
+        **{name: None if table is None else table.frame for name, table in tables.items()},
+    )
+    rates = found.rates.reset_index()
+    rates["label"] = [
+        f"{_(_MEASURES[measure])}\n{words}"
+        for measure, words in zip(rates["measure"], rates["definition"], strict=True)
+    ]
+    known = rates[rates["rate"].notna()].set_index("measure")["rate"]
+    finding = _("Churn since {day} depends on what is counted", day=day(start))
+    if {"by_rule", "margin"} <= set(known.index):
+        finding = _(
+            "Since {day} {customers} of the active customers fell silent, and {margin} of their margin is gone",
+            day=day(start),
+            customers=percent(float(known["by_rule"])),
+            margin=percent(float(known["margin"])),
+        )
+    missing = rates.loc[rates["rate"].isna(), ["label", "note"]]
+    why = " ".join(dict.fromkeys(str(note) for note in missing["note"] if note))
+    remarks = " ".join(dict.fromkeys(str(note) for note in rates.loc[rates["rate"].notna(), "note"] if note))
+    shown = rates[rates["rate"].notna()]
+    return Table(
+        name="churn",
+        number=number_,
+        finding=finding,
+        what=_(
+            "Share of what was there on {day} that is there no longer, with its 95% interval, and what that makes "
+            "over a "
+            "year. {remarks} {why}{sample}",
+            day=day(start),
+            remarks=remarks,
+            why=why,
+            sample=of_the_sample(divided.values.customers.stands_for),
+        ),
+        frame=shown,
+        columns=(
+            Column("label", _("What is counted"), kind="text", sortable=False),
+            Column("start", _("At the start"), kind="number", digits=0, sortable=False),
+            Column("lost", _("Lost"), kind="number", digits=0, sortable=False),
+            Column("rate", _("Churn"), "%", kind="percent", digits=1, sortable=False),
+            Column("lower", _("from"), "%", kind="percent", digits=1, sortable=False),
+            Column("upper", _("to"), "%", kind="percent", digits=1, sortable=False),
+            Column("retention", _("Retention"), "%", kind="percent", digits=1, sortable=False),
+            Column("annual_rate", _("Churn a year"), "%", kind="percent", digits=1, sortable=False),
+        ),
+        downloads=chapter.download("churn", found.rates),
+    )
+
+
+def cohorts_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
+    """How many customers of all cohorts buy in each month after their first."""
+    found = cohort_retention(chapter.valued_log, as_of=chapter.as_of, values=divided.values)
+    table = found.by_period.head(_PERIODS_SHOWN)
+    spend = found.frame.loc[~found.frame["is_partial"]]
+    weighted = (spend["margin"] * spend["customers"]).groupby(level="period").sum()
+    table = table.assign(margin=weighted / spend["customers"].groupby(level="period").sum())
+    finding = (
+        _("{share} of customers buy in the month after their first", share=percent(float(table["share_active"].loc[1])))
+        if 1 in table.index
+        else _("The log is too short to follow cohorts")
+    )
+    frame = table.reset_index()
+    return Table(
+        name="cohorts",
+        number=number_,
+        finding=finding,
+        what=_(
+            "All monthly cohorts together, whole months alone. Who does not buy in a month has not left for that. "
+            "Margin: "
+            "so far, for each customer of the cohorts that are so old.{sample}",
+            sample=of_the_sample(divided.values.customers.stands_for),
+        ),
+        frame=frame,
+        columns=(
+            Column("period", _("Months since the first purchase"), kind="count", sortable=False),
+            Column("customers", _("Customers"), kind="count", sortable=False),
+            Column("share_active", _("Buy in it"), "%", kind="percent", digits=1, sortable=False),
+            Column("lower", _("from"), "%", kind="percent", digits=1, sortable=False),
+            Column("upper", _("to"), "%", kind="percent", digits=1, sortable=False),
+            Column(
+                "margin", _("Margin so far"), chapter.currency, kind="money", currency=chapter.currency, sortable=False
+            ),
+        ),
+        downloads=chapter.download("cohorts", found.frame),
+        long=True,
+    )
+
+
+def memberships_table(chapter: Chapter, *, number_: int) -> Table | Note:
+    """How long memberships last, by plan."""
+    table = open_side_table(chapter.settings, "memberships", as_of=chapter.as_of)
+    if table is None:
+        return Note(
+            _("No contracts are known"),
+            (
+                _(
+                    "Name a table of memberships in crm.toml ([sources.memberships]) and how long they last appears "
+                    "here."
+                ),
+            ),
+        )
+    frame = table.frame
+    by = "plan" if "plan" in frame.columns and frame["plan"].nunique() > 1 else None
+    try:
+        found = membership_survival(frame, as_of=chapter.as_of, by=by)
+    except DataError as error:
+        return Note(_("Memberships cannot be followed"), (str(error),))
+    groups = found.groups.reset_index()
+    for months in (3, 6, 12, 24):
+        groups[f"after_{months}"] = groups["group"].map(found.survival(months))
+    groups["label"] = [_("All") if by is None else str(one) for one in groups["group"]]
+    return Table(
+        name="memberships",
+        number=number_,
+        finding=found.test.verdict() if found.test is not None else _("How long memberships last"),
+        what=_(
+            "Share of memberships still running after so many months (Kaplan-Meier, running ones counted as such), "
+            "and the "
+            "time by which half have ended. Nothing is known beyond the oldest."
+        ),
+        frame=groups,
+        columns=(
+            Column("label", _("Plan"), kind="text", sortable=False),
+            Column("memberships", _("Memberships"), kind="count", sortable=False),
+            Column("ended", _("Ended"), kind="count", sortable=False),
+            Column("median", _("Half ended after"), _("months"), digits=1, sortable=False),
+            *(
+                Column(
+                    f"after_{months}", _("After {months}", months=months), "%", kind="percent", digits=0, sortable=False
+                )
+                for months in (3, 6, 12, 24)
+            ),
+        ),
+        downloads=chapter.download("memberships", found.curves),
+    )
+
+
+def risk_note(chapter: Chapter, divided: Divided) -> Note:
+    """Say how much worth could fall silent, in how few hands it is, and how far a list of the lost can be trusted."""
+    risk = equity_at_risk(divided.values, days=_AT_RISK_DAYS)
+    currency = chapter.currency
+    paragraphs = [
+        _(
+            "{share} of the current base's worth ({value}) is with customers who will not buy within {days} days, "
+            "most of "
+            "whom will not have left for that. Such silence is expected to lower their worth by {loss}.",
+            share=percent(risk.share_with_silent),
+            value=short_money(risk.with_silent, currency),
+            days=count(_AT_RISK_DAYS),
+            loss=short_money(risk.expected_loss, currency),
+        )
+    ]
+    if np.isfinite(risk.herfindahl):
+        paragraphs.append(
+            _(
+                "The most valuable hundredth of the customers holds {one}, the top twentieth {five} of the worth; it "
+                "is as "
+                "concentrated as if {effective} customers of equal worth held all of it.",
+                one=percent(float(risk.top_shares[0.01])),
+                five=percent(float(risk.top_shares[0.05])),
+                effective=count(risk.effective_customers),
+            )
+        )
+    paragraphs.append(_lost_words(chapter, divided))
+    return Note(_("What could be lost within a quarter"), tuple(paragraphs))
+
+
+def _lost_words(chapter: Chapter, divided: Divided) -> str:
+    """Test a list of the likely lost on the last quarter, and say what it is worth."""
+    log, end = chapter.valued_log, chapter.as_of - timedelta(days=_AT_RISK_DAYS)
+    unit = divided.values.customers.time_unit
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EstimationWarning)
+            split = split_calibration_holdout(log, calibration_end=end, as_of=chapter.as_of, time_unit=unit)
+            rule = likely_lost(refit(divided.values.fits.purchases, split.known, split.calibration), split)
+    except (DataError, SettingsError):
+        return _("The log is too short to test a list of customers who are likely lost.")
+    lost = rule.apply(divided.values)
+    if divided.values.customers.stands_for == 1 and len(lost):
+        chapter.download("likely-lost", lost.assign(customer=chapter.names(lost.index)).set_index("customer"))
+    return rule.statement()
+
+
+def warnings_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
+    """Name the customers of whom most worth has become doubtful."""
+    if divided.values.customers.stands_for > 1:
+        return Note(_("No early warnings by name"), (_("A sample does not name single customers."),))
+    if divided.before is None:
+        return Note(_("No early warnings yet"), (_("The log does not reach back a quarter."),))
+    found = early_warnings(divided.values, divided.before, most=50)
+    if found.empty:
+        return Note(_("No early warnings"), (_("No customer of worth has become less likely to be there."),))
+    frame = found.head(_ROWS).assign(customer=chapter.names(found.head(_ROWS).index)).reset_index(drop=True)
+    return Table(
+        name="warnings",
+        number=number_,
+        finding=_(
+            "{worth} of worth has become doubtful with {number} customers",
+            worth=short_money(float(found["value_doubtful"].sum()), chapter.currency),
+            number=count(len(found)),
+        ),
+        what=_(
+            "Customers whose probability alive fell most since {day}, weighted by their worth; {shown} are shown. "
+            "What is "
+            "seen of them is no reason why.",
+            day=day(divided.since),
+            shown=count(len(frame)),
+        ),
+        frame=frame,
+        columns=(
+            Column("customer", _("Customer"), kind="code", sortable=False),
+            Column(
+                "value_doubtful", _("Doubtful"), chapter.currency, kind="money", currency=chapter.currency, digits=0
+            ),
+            Column("probability_before", _("Alive then"), digits=2),
+            Column("probability_now", _("Alive now"), digits=2),
+            Column("days_silent", _("Days silent"), kind="count"),
+            Column("reasons", _("What is seen"), kind="text", sortable=False),
+        ),
+        downloads=chapter.download(
+            "early-warnings", found.assign(customer=chapter.names(found.index)).set_index("customer")
+        ),
+    )
+
+
+def win_back_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
+    """Name the silent customers whom it would pay most to win back."""
+    if divided.values.customers.stands_for > 1:
+        return Note(_("No win-backs by name"), (_("A sample does not name single customers."),))
+    cost = chapter.settings.money.win_back_cost
+    try:
+        rates = comeback_rates(
+            chapter.transactions, as_of=chapter.as_of, silent_days=list(_SILENT), within_days=_AT_RISK_DAYS
+        )
+        found = win_backs(divided.values, cost=cost, chance=rates, silent_days=_SILENT[0], most=50)
+    except (DataError, SettingsError):
+        return Note(_("Nobody to win back"), (_("The log is too short to learn how many silent customers come back."),))
+    if found.empty:
+        return Note(_("Nobody to win back"), (_("No silent customer would bring more than trying for them costs."),))
+    frame = found.head(_ROWS).assign(customer=chapter.names(found.head(_ROWS).index)).reset_index(drop=True)
+    seen = rates.frame["share"].dropna()
+    chances = "; ".join(
+        _("{days} days and more {share}", days=days, share=percent(share)) for days, share in seen.items()
+    )
+    return Table(
+        name="win-backs",
+        number=number_,
+        finding=_(
+            "Trying for {number} silent customers would be worth {gain} at {cost} each, if it brought as many back "
+            "as come "
+            "by themselves",
+            number=count(len(found)),
+            gain=short_money(float(found["expected_gain"].sum()), chapter.currency),
+            cost=money(cost, chapter.currency),
+        ),
+        what=_(
+            "Chance x (worth once back less worth now) less cost. {source} By days of silence: {chances}. What a "
+            "campaign "
+            "achieves is known from a campaign with a control group alone. {shown} are shown.",
+            source=rates.source,
+            chances=chances,
+            shown=number(len(frame), 0),
+        ),
+        frame=frame,
+        columns=(
+            Column("customer", _("Customer"), kind="code", sortable=False),
+            Column("days_silent", _("Days silent"), kind="count"),
+            Column(
+                "residual_value", _("Worth now"), chapter.currency, kind="money", currency=chapter.currency, digits=0
+            ),
+            Column(
+                "value_if_back", _("Once back"), chapter.currency, kind="money", currency=chapter.currency, digits=0
+            ),
+            Column("chance", _("Chance"), "%", kind="percent", digits=1),
+            Column(
+                "expected_gain", _("Expected gain"), chapter.currency, kind="money", currency=chapter.currency, digits=0
+            ),
+        ),
+        downloads=chapter.download(
+            "win-backs", found.assign(customer=chapter.names(found.index)).set_index("customer")
+        ),
+    )
