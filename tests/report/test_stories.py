@@ -9,6 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 
+from crm_analysis.company import simulate_company
 from crm_analysis.errors import EstimationWarning
 from crm_analysis.models.bgnbd import BGNBDFit
 from crm_analysis.report.contents import CHAPTERS
@@ -18,13 +19,13 @@ from crm_analysis.report.pieces import Piece
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
-def run_cells(project, period: str, workspace: Path) -> dict[str, str]:
+def run_cells(root: Path, period: str, workspace: Path) -> dict[str, str]:
     """Run every notebook's cells in order; return the text of each chapter's pieces."""
     texts = {}
     for chapter in CHAPTERS:
         file = NOTEBOOKS / f"{chapter.key}.ipynb"
         names: dict[str, object] = notebook_parameters(file)
-        names |= {"period": period, "settings": str(project.root / "crm.toml"), "workspace": str(workspace)}
+        names |= {"period": period, "settings": str(root / "crm.toml"), "workspace": str(workspace)}
         pieces: list[str] = []
         for cell in nbformat.read(file, as_version=4).cells:
             if cell.cell_type != "code" or "parameters" in cell.metadata.get("tags", []):
@@ -55,7 +56,7 @@ def tell(make_project, tmp_path_factory):
         file.write_text(text)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EstimationWarning)  # odd shops are doubtful; the book says so itself
-            return run_cells(project, period, tmp_path_factory.mktemp("workspace"))
+            return run_cells(project.root, period, tmp_path_factory.mktemp("workspace"))
 
     return told
 
@@ -116,7 +117,8 @@ def two_months(make_project):
     folder = project.root / "data" / "processed"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EstimationWarning)
-        return [run_cells(project, month, folder / month)["customer_equity"] for month in ("2024-05", "2024-06")]
+        books = [run_cells(project.root, month, folder / month) for month in ("2024-05", "2024-06")]
+    return [*(book["customer_equity"] for book in books), books[1]["segments"]]
 
 
 def test_the_first_book_says_that_there_is_none_to_compare_with(two_months):
@@ -136,7 +138,7 @@ def test_the_steps_of_the_table_add_up_to_the_closing(two_months):
 
 
 def test_future_customers_stand_on_lines_of_their_own(two_months):
-    assert re.search(r"Current customers hold €[\d.]+k of it; those expected to join bring €[\d.]+k", two_months[1])
+    assert re.search(r"current customers hold €[\d.]+k of it; those expected to join bring €[\d.]+k", two_months[1])
     assert re.search(
         r"\d+ customers are expected to join within 12 months\. New customers are forecast by", two_months[1]
     )
@@ -154,7 +156,7 @@ def test_a_book_in_another_currency_is_no_opening(make_project):
     (folder / "2024-05" / "customer_equity.json").write_text('{"facts": {"currency": "USD"}, "alerts": []}')
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EstimationWarning)
-        text = run_cells(project, "2024-06", folder / "2024-06")["customer_equity"]
+        text = run_cells(project.root, "2024-06", folder / "2024-06")["customer_equity"]
     assert "The book of May 2024 counts in USD, this one in EUR" in text
 
 
@@ -242,7 +244,9 @@ def test_a_book_of_a_large_base_says_that_it_values_a_sample(of_a_sample):
 
 def test_a_book_of_a_sample_counts_the_whole_base(of_a_sample):
     assert "The 2,500 customers are expected to buy" in of_a_sample["customer_value"]
-    assert "for each of 2,500 customers" in of_a_sample["customer_equity"]
+    assert "The 2,500 current customers hold" in of_a_sample["customer_equity"]
+    tiers = re.findall(r"([\d,]+) customers, \d+(?:\.\d)?%", of_a_sample["segments"])[:4]
+    assert sum(int(tier.replace(",", "")) for tier in tiers) == 2_500
 
 
 def test_what_is_counted_in_a_sample_is_said_to_be(of_a_sample):
@@ -250,6 +254,66 @@ def test_what_is_counted_in_a_sample_is_said_to_be(of_a_sample):
     assert "Counted are those of the sample." in of_a_sample["overview"]
     assert "customers drawn, standing for 2,500" in of_a_sample["overview"]
     assert "chance by the square root" in of_a_sample["customer_equity"]
+
+
+def test_a_sample_names_nobody_to_win_back(of_a_sample):
+    assert "No early warnings by name" in of_a_sample["segments"]
+    assert "No win-backs by name" in of_a_sample["segments"]
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory):
+    """The book of a simulated company that has all tables, by chapter, and the company itself."""
+    root = tmp_path_factory.mktemp("simulated")
+    made = simulate_company(seed=3, customers=900, months=30)
+    file = made.write(root)
+    text = file.read_text().replace("[money]", "[money]\nwin_back_cost = 2.0", 1)
+    file.write_text(text.replace("[forecast]", "[forecast]\ndraws = 100", 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EstimationWarning)
+        return run_cells(root, f"{made.as_of:%Y-%m}", root / "shelf"), made
+
+
+def test_customers_are_divided_by_what_is_known_of_them(company):
+    texts, made = company
+    known = made.tables["customers"]
+    for column in ("region", "settlement", "acquisition_channel"):
+        assert all(f"{level} {column}" in texts["segments"] for level in known[column].dropna().unique())
+
+
+def test_churn_is_told_on_four_bases(company):
+    text = company[0]["segments"]
+    for basis in ("Customers, by the rule", "Customers, by the model", "Members, by contract", "Renewals due",
+                  "Share of the market", "Margin", "Revenue, net", "Lost to a named rival"):  # fmt: skip
+        assert basis in text
+
+
+def test_memberships_are_followed_by_plan(company):
+    texts, made = company
+    for plan in made.tables["memberships"]["plan"].unique():
+        assert re.search(rf"{plan} [\d,]+ [\d,]+", texts["segments"])
+
+
+def test_prospects_are_counted_among_the_states(company):
+    assert re.search(r"Prospect \d+ \d+", company[0]["segments"])
+
+
+def test_a_list_of_the_likely_lost_says_how_right_it_was(company):
+    assert re.search(
+        r"of them bought nothing \(95% interval|No list of likely lost customers reached", company[0]["segments"]
+    )
+
+
+def test_a_shop_with_a_log_alone_says_what_could_be_told(two_months):
+    text = two_months[2]
+    assert "Nothing is known of customers beside their purchases" in text
+    assert "No contracts are known" in text
+    assert re.search(r"[\d,]+ customers moved up and [\d,]+ moved down", text)
+
+
+def test_tiers_are_those_of_the_settings(tell):
+    texts = tell(None, ("[report]", '[segments.pyramid]\nnames = ["VIP", "other"]\ncut_offs = [0.1]\n\n[report]'))
+    assert re.search(r"\d+ VIP customers, 10% of all, hold \d+% of the current base", texts["segments"])
 
 
 def test_a_sample_names_no_most_valuable_customers(of_a_sample):

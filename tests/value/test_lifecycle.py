@@ -182,6 +182,19 @@ def test_targets_and_prospects_are_counted_by_stage(values_of):
     )
 
 
+def test_a_lead_with_a_history_counts_in_the_stage_it_entered_last(values_of):
+    history = pd.DataFrame(
+        {
+            "prospect_id": ["a", "a", "b", "b", "c"],
+            "stage": ["proposal", "lead", "lead", "won", "lead"],
+            "entered_stage_on": pd.to_datetime(["2024-03-01", "2024-01-01", "2024-01-01", "2024-02-01", "2024-01-01"]),
+        }
+    )
+    states = lifecycle_states(values_of([1.0]), prospects=history, rules=DAYS)
+    assert states.table.loc["prospect", "customers_by_rule"] == 2
+    assert "1 lead is a prospect no more and is not counted." in states.notes
+
+
 def test_without_a_table_of_prospects_their_count_is_missing_and_not_zero(values_of):
     table = lifecycle_states(values_of([1.0]), rules=DAYS).table
     assert table.loc[["target", "prospect"]].isna().all(axis=None)

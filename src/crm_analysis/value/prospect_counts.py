@@ -13,7 +13,8 @@ def count_prospects(prospects: pd.DataFrame | None, rules: LifecycleRules) -> tu
     Parameters
     ----------
     prospects : DataFrame or None
-        One row a lead: prospect_id, stage.
+        One row a lead: prospect_id, stage. With entered_stage_on one row a stage, as `read_prospects` gives it; each
+        lead then counts in the stage it entered last.
     rules : LifecycleRules
         Which stages make a target, and which a prospect no more.
 
@@ -36,6 +37,10 @@ def count_prospects(prospects: pd.DataFrame | None, rules: LifecycleRules) -> tu
         return pd.Series([pd.NA, pd.NA], index=index, dtype="Int64"), ()
     if not isinstance(prospects, pd.DataFrame):
         raise SettingsError(f"prospects is a {type(prospects).__name__}; give a DataFrame with prospect_id and stage.")
+    if "entered_stage_on" in prospects.columns and "prospect_id" in prospects.columns:
+        entered = prospects.sort_values("entered_stage_on", kind="stable", na_position="first")
+        latest = entered["prospect_id"].isna() | ~entered["prospect_id"].duplicated(keep="last")
+        prospects = entered[latest].sort_index()
     refuse(_wrong_prospects(prospects))
     stages = prospects["stage"].dropna().map(plain)
     stages = stages[stages != ""]

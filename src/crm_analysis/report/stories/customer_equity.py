@@ -89,8 +89,9 @@ def headline(chapter: Chapter, equity: CustomerEquity) -> Headline:
     else:
         title = _("Customer equity is {equity} within {horizon}", **words)
         parts = _(
-            "Current customers hold {current} of it; those expected to join bring {potential} and cost {cost} to "
-            "acquire.",
+            "The {customers} current customers hold {current} of it; those expected to join bring {potential} and cost "
+            "{cost} to acquire.",
+            customers=count(equity.values.number_of_customers),
             current=short_money(equity.current, chapter.currency),
             potential=short_money(equity.potential, chapter.currency),
             cost=short_money(equity.acquisition_cost, chapter.currency),

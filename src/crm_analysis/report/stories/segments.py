@@ -191,7 +191,7 @@ def treatments_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tab
     now = segment_table(divided.values, divided.pyramid.tier)
     then = None
     if divided.pyramid_before is not None and divided.before is not None:
-        then = segment_table(divided.before, divided.pyramid_before.tier)
+        then = _segments(divided.before, divided.pyramid_before.tier)
     table = treatment_table(now, then, settings.treatments, others=settings.names)
     return _treatments(
         chapter,
@@ -248,13 +248,18 @@ def lifecycle_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tabl
     )
 
 
-def states_treatments_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
+def states_treatments_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
     """Say of each state of the lifecycle what to do."""
-    settings = chapter.settings.segments
-    now = segment_table(divided.values, divided.lifecycle.frame["by_model"])
+    settings, states = chapter.settings.segments, divided.lifecycle.frame["by_model"]
+    now = _segments(divided.values, states)
+    if now is None:
+        return Note(
+            _("All customers are in one state"),
+            (_("By the model every customer is {state}.", state=_(states.iloc[0])),),
+        )
     then = None
     if divided.lifecycle_before is not None and divided.before is not None:
-        then = segment_table(divided.before, divided.lifecycle_before.frame["by_model"])
+        then = _segments(divided.before, divided.lifecycle_before.frame["by_model"])
     table = treatment_table(now, then, settings.treatments, others=settings.names)
     return _treatments(
         chapter,
@@ -418,6 +423,11 @@ def _own_columns(known: pd.DataFrame) -> list[str]:
         for name in known.columns
         if name not in fixed and not pd.api.types.is_numeric_dtype(known[name]) and known[name].nunique() <= 50
     ]
+
+
+def _segments(values: CustomerValues, by: pd.Series) -> pd.DataFrame | None:
+    """Return the table of some segments; None where all customers are in one."""
+    return segment_table(values, by) if len(by.dropna().unique()) > 1 else None
 
 
 def _treatments(
