@@ -226,7 +226,7 @@ def test_a_fit_that_was_given_stands_behind_the_book_as_it_is(tell, tmp_path):
     texts = tell(None, ("[forecast]", f"[forecast]\npurchase_fit = '{file}'"))
     assert "BG/NBD with the parameters it was given" in texts["customer_value"]
     assert "the purchase model, as it was given" in texts["customer_equity"]
-    assert "not known" in texts["customer_equity"]
+    assert "What is expected, from the doubt about the number of new customers to" in texts["customer_equity"]
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,10 @@ def churn_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | 
     missing = rates.loc[rates["rate"].isna(), ["label", "note"]]
     why = " ".join(dict.fromkeys(str(note) for note in missing["note"] if note))
     remarks = " ".join(dict.fromkeys(str(note) for note in rates.loc[rates["rate"].notna(), "note"] if note))
-    shown = rates[rates["rate"].notna()]
+    shown = rates[rates["rate"].notna()].astype({"start": object, "lost": object})
+    of_the_market = shown["basis"] == "market"  # a share is lost there, and not a number
+    for column in ("start", "lost"):
+        shown.loc[of_the_market, column] = [percent(float(one), 1) for one in shown.loc[of_the_market, column]]
     return Table(
         name="churn",
         number=number_,

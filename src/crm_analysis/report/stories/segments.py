@@ -12,7 +12,7 @@ from crm_analysis.data.last_gaps import last_gaps
 from crm_analysis.data.side_door import SideTable
 from crm_analysis.data.summaries import summarize_customers
 from crm_analysis.errors import DataError, EstimationWarning, SettingsError
-from crm_analysis.messages import _, count, day, month_of, percent, plural, short_money, signed
+from crm_analysis.messages import _, count, day, month_of, percent, plural, short_money
 from crm_analysis.periods import months_after
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.tiers import tiers as tiers_drawing
@@ -321,7 +321,8 @@ def migration_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tabl
             _("Nobody to follow"),
             (_("The log does not reach back a quarter, so no move can be told from a first place."),),
         )
-    counts = moved.counts
+    # Nobody can be gone from a log that only grows, unless purchases were taken back.
+    counts = moved.counts.loc[:, (moved.counts != 0).any()]
     up, down = int(moved.up["customers"].sum()), int(moved.down["customers"].sum())
     frame = counts.reset_index(names="from")
     keys = [f"to_{place}" for place in range(len(counts.columns))]
@@ -387,12 +388,13 @@ def attributes_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tab
         )
     frame = pd.concat(parts, ignore_index=True)
     best = frame.iloc[int(frame["mean_value"].to_numpy(dtype=float).argmax())]
-    level, _name = str(best["label"]).split("\n")
+    level, attribute = str(best["label"]).split("\n")
     return Table(
         name="attributes",
         number=number_,
         finding=_(
-            "{level} customers are worth most on average, {value} each",
+            "Worth most on average are customers with {attribute} {level}, {value} each",
+            attribute=attribute,
             level=level,
             value=short_money(float(best["mean_value"]), chapter.currency),
         ),
@@ -483,16 +485,22 @@ def _moves_words(divided: Divided) -> str:
     if moved is None:
         return _("The log does not reach back a quarter, so who moved cannot be told.")
     up, down = int(moved.up["customers"].sum()), int(moved.down["customers"].sum())
-    change = divided.values.total - (divided.before.total if divided.before is not None else 0.0)
-    return _(
-        "Since {day} {up} customers moved to a higher tier and {down} to a lower one; by the models of today the base "
-        "is worth {change} as against then.",
+    words = _(
+        "Since {day} {up} customers moved to a higher tier and {down} to a lower one.",
         day=day(divided.since),
         up=count(up),
         down=count(down),
-        change=signed(percent(change / abs(divided.before.total)), change)
-        if divided.before is not None and divided.before.total
-        else signed(short_money(change, "USD"), change),
+    )
+    then = divided.before.total if divided.before is not None else 0.0
+    if not then > 0:
+        return words
+    change = divided.values.total / then - 1
+    if change >= 0:
+        return _(
+            "{words} By the models of today the base is worth {more} more than then.", words=words, more=percent(change)
+        )
+    return _(
+        "{words} By the models of today the base is worth {less} less than then.", words=words, less=percent(-change)
     )
 
 
