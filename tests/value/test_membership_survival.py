@@ -88,7 +88,7 @@ def test_longer_contracts_of_the_gym_are_kept_longer(gym):
 def test_the_contracts_of_the_gym_differ_beyond_chance(gym):
     assert gym.test.degrees_of_freedom == 2
     assert 0 < gym.test.p_value < 1e-100
-    assert gym.test.verdict() == ("The groups leave at different speeds (p = below 0.001). The test does not say why.")
+    assert gym.test.verdict() == ("The groups leave at different speeds (p below 0.001). The test does not say why.")
 
 
 def test_all_members_of_the_gym_are_followed(gym):

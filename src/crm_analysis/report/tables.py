@@ -19,6 +19,8 @@ Kind = Literal["text", "count", "number", "percent", "money", "day", "code", "sp
 _LEFT: frozenset[str] = frozenset({"text", "code", "status"})
 # Cents help to compare small amounts; in a column with larger ones they only add digits.
 _CENTS_BELOW = 1_000
+# Texts longer than this want room on a phone, where the table scrolls.
+_A_SENTENCE = 40
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,10 @@ def _cell(value: object, column: Column, digits: int) -> Cell:
         return Cell(Markup("<code>{}</code>").format(value), "l")
     if column.kind == "text":
         first, _break, rest = str(value).partition("\n")
-        return Cell(Markup("{}<small>{}</small>").format(first, rest) if rest else first, "l")
+        return Cell(
+            Markup("{}<small>{}</small>").format(first, rest) if rest else first,
+            "l prose" if len(first) > _A_SENTENCE else "l",
+        )
     if isinstance(value, str):
         return Cell(value)
     if column.kind == "day":

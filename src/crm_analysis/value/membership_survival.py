@@ -42,13 +42,13 @@ class LogRankTest:
         """Say in a sentence what the test found."""
         if self.p_value < 0.05:
             return _(
-                "The groups leave at different speeds (p = {p}). The test does not say why.", p=_written(self.p_value)
+                "The groups leave at different speeds (p {p}). The test does not say why.", p=_written(self.p_value)
             )
-        return _("No real difference between the groups (p = {p}).", p=_written(self.p_value))
+        return _("No real difference between the groups (p {p}).", p=_written(self.p_value))
 
 
 def _written(p: float) -> str:
-    return _("below {p}", p=number(0.001, 3)) if p < 0.001 else number(p, 3)
+    return _("below {p}", p=number(0.001, 3)) if p < 0.001 else f"= {number(p, 3)}"
 
 
 @dataclass(frozen=True, eq=False)
