@@ -13,8 +13,8 @@ from crm_analysis.data.sources import read_transactions
 from crm_analysis.errors import SettingsError
 from crm_analysis.report.book import build_book
 from crm_analysis.report.contents import CHAPTERS
-from crm_analysis.value.equity import CustomerEquity
-from crm_analysis.value.period import value_period
+from crm_analysis.value.equity import CustomerEquity, customer_equity
+from crm_analysis.value.period import period_acquisition, value_period
 
 PAGES = [chapter.page for chapter in CHAPTERS]
 
@@ -111,9 +111,12 @@ def test_downloads_name_customers_by_code_only(book):
 
 def test_the_equity_of_the_pages_is_that_of_the_package(book, log, project):
     valuation = value_period(log, as_of=date(2024, 6, 30), settings=project.settings)
+    joining, _words = period_acquisition(log, valuation.values, project.settings)
+    equity = customer_equity(valuation.values, acquisition=joining, draws=1)
     facts = book.manifest["facts"]["customer_equity"]
-    assert facts["equity"] == pytest.approx(valuation.values.total, rel=1e-9)
-    assert f"€{valuation.values.total / 1000:,.1f}k" in words(page(book, "index.html"))
+    assert facts["equity"] == pytest.approx(equity.total, rel=1e-9)
+    assert facts["current"] == pytest.approx(valuation.values.total, rel=1e-9)
+    assert f"€{equity.total / 1000:,.1f}k" in words(page(book, "index.html"))
 
 
 def test_the_tables_on_the_shelf_are_those_of_the_package(project, log):

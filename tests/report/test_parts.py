@@ -424,7 +424,7 @@ def test_the_parts_of_a_company_are_books_and_the_refused_one_is_told(real):
         assert manifest["company"].endswith(f": {name}")
         assert manifest["settings"]["sources"]["transactions"]["only"] == {"region": name}
         assert manifest["headline"] in (project.root / "reports" / "region" / "index.html").read_text()
-    for words in ("North: Chapter 1 of 4", "refused", "impossible or cannot be read", "2 rows without a value"):
+    for words in ("North: Chapter 1 of 5", "refused", "impossible or cannot be read", "2 rows without a value"):
         assert words in done.stderr
     assert "changed during the run" not in done.stderr  # rows and money of the books are those that were counted
     assert staging_places(project.root) == []

@@ -3,6 +3,7 @@
 import ast
 import re
 import warnings
+from datetime import date
 from pathlib import Path
 
 import nbformat
@@ -10,11 +11,16 @@ import pandas as pd
 import pytest
 
 from crm_analysis.company import simulate_company
+from crm_analysis.data.company_log import open_transactions
 from crm_analysis.errors import EstimationWarning
 from crm_analysis.models.bgnbd import BGNBDFit
+from crm_analysis.report.chapter import open_chapter
 from crm_analysis.report.contents import CHAPTERS
 from crm_analysis.report.notebooks import notebook_parameters
 from crm_analysis.report.pieces import Piece
+from crm_analysis.report.stories import equity_movement
+from crm_analysis.settings import AcquisitionSettings
+from crm_analysis.value.period import period_acquisition, value_period
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -127,7 +133,7 @@ def test_the_first_book_says_that_there_is_none_to_compare_with(two_months):
 
 def test_the_second_book_says_what_moved_equity(two_months):
     assert re.search(r"Equity moved by [+−]€[\d.]+k; the largest step beside the passing of time is", two_months[1])
-    assert "Memo, not part of equity: the month brought €" in two_months[1]
+    assert "Memo, not part of equity: customers there before brought €" in two_months[1]
 
 
 def test_the_steps_of_the_table_add_up_to_the_closing(two_months):
@@ -154,17 +160,19 @@ def test_a_book_in_another_currency_is_no_opening(make_project):
     folder = project.root / "data" / "processed"
     (folder / "2024-05").mkdir(parents=True)
     (folder / "2024-05" / "customer_equity.json").write_text('{"facts": {"currency": "USD"}, "alerts": []}')
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", EstimationWarning)
-        text = run_cells(project.root, "2024-06", folder / "2024-06")["customer_equity"]
-    assert "The book of May 2024 counts in USD, this one in EUR" in text
+    chapter = open_chapter("customer_equity", period="2024-06", settings=str(project.root / "crm.toml"))
+    told = equity_movement.explain_movement(chapter, None).why_not
+    assert "The book of May 2024 counts in USD, this one in EUR" in told
 
 
-def test_by_the_settings_future_customers_can_be_planned_or_left_out(tell):
-    planned = tell(None, ("[forecast]", '[acquisition]\nsource = "plan"\nplan = 20\n\n[forecast]'))
-    assert "New customers are those of the plan, 240 within 12 months, give or take 10%." in planned["customer_equity"]
-    left_out = tell(None, ("[forecast]", '[acquisition]\nsource = "none"\n\n[forecast]'))
-    assert "By the settings customers still to be acquired are not valued." in left_out["customer_equity"]
+def test_by_the_settings_future_customers_are_left_out(make_project):
+    project = make_project()
+    settings = project.settings.model_copy(update={"acquisition": AcquisitionSettings(source="none")})
+    log = open_transactions(settings, as_of=date(2024, 6, 30))
+    values = value_period(log, as_of=date(2024, 6, 30), settings=settings).values
+    joining, why = period_acquisition(log, values, settings)
+    assert joining is None
+    assert why == "By the settings customers still to be acquired are not valued."
 
 
 def test_a_log_that_stops_before_the_period_is_warned_about(tell, simulated_orders):
@@ -311,9 +319,13 @@ def test_a_shop_with_a_log_alone_says_what_could_be_told(two_months):
     assert re.search(r"[\d,]+ customers moved up and [\d,]+ moved down", text)
 
 
-def test_tiers_are_those_of_the_settings(tell):
-    texts = tell(None, ("[report]", '[segments.pyramid]\nnames = ["VIP", "other"]\ncut_offs = [0.1]\n\n[report]'))
+def test_tiers_and_newcomers_are_those_of_the_settings(tell):
+    plan = (
+        '[acquisition]\nsource = "plan"\nplan = 20\n\n[segments.pyramid]\nnames = ["VIP", "other"]\ncut_offs = [0.1]\n'
+    )
+    texts = tell(None, ("[report]", f"{plan}\n[report]"))
     assert re.search(r"\d+ VIP customers, 10% of all, hold \d+% of the current base", texts["segments"])
+    assert "New customers are those of the plan, 240 within 12 months, give or take 10%." in texts["customer_equity"]
 
 
 def test_a_sample_names_no_most_valuable_customers(of_a_sample):

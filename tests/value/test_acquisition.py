@@ -89,13 +89,13 @@ def test_the_doubt_covers_what_came_at_about_its_stated_rate():
     """Simulated inflows with a level that drifts: the total of the next year within two standard deviations."""
     rng = np.random.default_rng(7)
     hits = 0
-    for _ in range(16):
+    for _ in range(10):
         level = 80 * np.exp(np.cumsum(rng.normal(0, 0.05, size=48)))
         counts = rng.poisson(level)
         forecast = forecast_acquisition(_log(list(counts[:36]), last="2024-12"), as_of=AS_OF, months=12)
         off = np.log((counts[36:].sum() + 0.5) / (forecast.expected[:12].sum() + 0.5))
         hits += abs(off) < 2 * forecast.error
-    assert hits >= 13  # 95% of 16 is 15
+    assert hits >= 8  # 95% of 10 is 9 or 10
 
 
 def test_a_forecast_can_be_repeated_as_of_an_earlier_date():

@@ -288,9 +288,21 @@ def test_cash_is_what_the_log_shows(log, opening):
 
 def test_expected_cash_is_the_margin_released(log, opening):
     closing = _equity(log, CLOSED)
-    assert period_cash(opening, closing)["expected"] == pytest.approx(
+    assert period_cash(opening, closing)["expected_from_customers"] == pytest.approx(
         -change(equity_bridge(opening, closing), "released")
     )
+
+
+def test_service_of_newcomers_is_taken_off_their_cash(log):
+    def newcomers(service):
+        terms = {"joining": 40.0, "costs": Costs(cost_to_serve_per_year=service)}
+        return period_cash(_equity(log, OPENED, **terms), _equity(log, CLOSED, **terms))["from_newcomers"]
+
+    assert newcomers(60.0) < newcomers(0.0)
+
+
+def test_cash_is_missing_where_the_past_was_carried_at_another_rate(log, opening):
+    assert np.isnan(period_cash(opening, _equity(log, CLOSED, annual_discount_rate=0.15))["realised"])
 
 
 def test_cash_without_a_past_is_missing(opening, log):

@@ -231,10 +231,9 @@ def test_all_wrong_thresholds_are_named_at_once():
         LifecycleRules(new_days=-1, lost_below=2)
 
 
-def test_a_threshold_that_the_gaps_contradict_is_named(values_of):
+def test_gaps_that_outgrow_a_threshold_that_was_set_stay_below_it(values_of):
     values = values_of([1.0] * 4, frequency=1, span=100.0)
-    with pytest.raises(SettingsError, match=r"lost_days is 50 and active_days, from the customers' own gaps, is 100"):
-        lifecycle_states(values, rules=LifecycleRules(lost_days=50))
+    assert lifecycle_states(values, rules=LifecycleRules(lost_days=50)).rules.active_days == 25
 
 
 def test_a_previous_date_that_is_not_earlier_is_refused(values_of):

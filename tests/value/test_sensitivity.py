@@ -7,15 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analysis.data.summaries import CustomerSummary
+from crm_analysis.data.order_clock import OrderClock
+from crm_analysis.data.sources import read_transactions
+from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.errors import SettingsError
 from crm_analysis.models.bgnbd import BGNBDFit
+from crm_analysis.models.clocked import ClockedFit
+from crm_analysis.models.cnbd import CNBDParams
 from crm_analysis.models.gamma_gamma import GammaGammaFit
 from crm_analysis.models.nbd import NBDFit
 from crm_analysis.models.pareto_nbd import ParetoNBDFit
+from crm_analysis.settings import Settings
 from crm_analysis.value.acquisition import planned_acquisition
 from crm_analysis.value.equity import CustomerEquity, customer_equity
 from crm_analysis.value.lifetime_value import Costs, lifetime_value
+from crm_analysis.value.period import period_acquisition
 from crm_analysis.value.plausibility import gupta_lehmann_multiple, plausibility_check, yearly_retention
 from crm_analysis.value.sensitivity import Change, equity_if, leaving_changed, scenario_table, tornado
 from crm_analysis.value.unprofitable import unprofitable_customers
@@ -137,6 +143,10 @@ def test_levers_the_valuation_does_not_have_are_left_out():
     assert not {"retention", "newcomers", "acquisition_cost"} & set(table.index)
 
 
+def test_a_lever_that_would_pass_certainty_is_left_out():
+    assert "retention" not in tornado(equity_of(BGNBDFit.from_params((0.6, 6.0, 3.0, 0.25)))).index
+
+
 def test_a_scenario_stands_beside_equity_as_it_is():
     equity = equity_of()
     table = scenario_table(equity, {"dear": Change(acquisition_cost=1.0), "loyal": Change(leaving=-0.2, spend=0.05)})
@@ -197,6 +207,41 @@ def test_retention_over_a_year_follows_simulated_lives():
     leaves = rng.exponential(size=50_000) / rng.gamma(0.6, 1 / 12.0, size=50_000)
     still = float((leaves > 365.25 / 7).mean())
     assert yearly_retention(customer_equity(values, draws=1)) == pytest.approx(still, abs=0.01)
+
+
+def test_retention_is_not_that_of_the_season_it_falls_into():
+    """A December at double speed moves what is bought in it, not the chance to be there after a year."""
+    names = ["r", "alpha", "a", "b"]
+
+    def retention(december):
+        factors = (*[(12 - december) / 11] * 11, december)
+        fit = ClockedFit(
+            params=CNBDParams(1, 0.6, 6.0, 0.8, 2.5), covariance=pd.DataFrame(np.nan, index=names, columns=names),
+            log_likelihood=np.nan, number_of_customers=0, time_unit="week", converged=True,
+            clock=OrderClock(factors, date(2020, 1, 1), date(2023, 12, 31), 0.0, "week"),
+        )  # fmt: skip
+        days = pd.DataFrame(
+            {"first_purchase": [pd.Timestamp(2023, 1, 10)], "last_purchase": [pd.Timestamp(2023, 11, 20)]}
+        )
+        frame = days.assign(frequency=5, recency=44.9, T=50.7, monetary_value=20.0)
+        customers = CustomerSummary(frame, "week", date(2023, 12, 31))
+        values = lifetime_value(fit, SPEND, customers, horizon="24 months", annual_discount_rate=0.1, margin=0.4)
+        return yearly_retention(customer_equity(values, draws=1))
+
+    assert retention(2.0) == pytest.approx(retention(1.0), abs=0.03)
+
+
+def test_a_plan_is_wanted_for_the_months_of_the_horizon_alone(tmp_path):
+    """Two years that hold a 29 February are 24 months, not 25."""
+    as_of = date(2022, 12, 31)
+    days = pd.date_range("2022-01-01", as_of, freq="3D")
+    log = pd.DataFrame({"customer_id": [f"c{i % 40}" for i in range(len(days))], "order_date": days, "amount": 10.0})
+    customers = summarize_customers(log, as_of=as_of)
+    values = lifetime_value(FITS["BG/NBD"], SPEND, customers, horizon="24 months", annual_discount_rate=0.1, margin=0.4)
+    plan = {f"{year}-{month:02d}": 10 for year in (2023, 2024) for month in range(1, 13)}
+    settings = Settings(acquisition={"source": "plan", "plan": plan})
+    joining, _words = period_acquisition(read_transactions(log), values, settings)
+    assert joining.expected.sum() == 240
 
 
 # --- who costs more than they bring ------------------------------------------------------------------------------

@@ -52,11 +52,11 @@ def test_the_trend_is_told_in_words(before, trend):
 
 
 def test_without_an_earlier_month_there_is_no_trend():
-    assert treatment_table(table(gold=500.0)).loc["gold", "trend"] == "no earlier month"
+    assert treatment_table(table(gold=500.0)).loc["gold", "trend"] == "no earlier date"
 
 
 def test_a_segment_that_was_not_there_has_no_trend():
-    assert treatment_table(table(gold=5.0), table(iron=5.0)).loc["gold", "trend"] == "not there in the month before"
+    assert treatment_table(table(gold=5.0), table(iron=5.0)).loc["gold", "trend"] == "not there then"
 
 
 def test_the_words_of_the_company_come_first_and_leave_the_others():

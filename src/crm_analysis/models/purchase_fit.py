@@ -315,7 +315,7 @@ class PurchaseFit(Fit):
         longest, params, nobody = float(lengths.max()), self.params_of_new_customers(None), np.zeros(1)
         if not longest:
             return lengths
-        # The curve is smooth and flattens, so that a few points tell all of it to five digits.
+        # The curve is smooth and flattens, so that a few points tell all of it to a few parts in ten thousand.
         points = longest * np.linspace(0, 1, _POINTS_OF_A_LIFE) ** 2
         curve = [0.0] + [
             float(self.model.discounted_residual_lifetime(params, nobody, nobody, nobody, 0.0, float(point))[0])

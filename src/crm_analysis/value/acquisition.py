@@ -20,7 +20,7 @@ from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import N_, _, count, percent
 from crm_analysis.models.histories import Floats
-from crm_analysis.periods import DAYS_PER_YEAR, Month, months_after
+from crm_analysis.periods import Month, months_after, units_per_year
 
 Source = Literal["history", "plan", "pipeline"]
 
@@ -159,7 +159,8 @@ def forecast_acquisition(
     Practice, ch. 8).
     The one whose earlier forecasts of single months were least far off is taken. The doubt is the root mean squared log
     error of its totals, which beyond a year, or the months it was tested on, grows with the square root of time; as
-    tests overlap and are few, one test's weight is given to an error of 20% over a year.
+    tests overlap and are few, one test's weight is given to an error of 20% over a year. The chance in single months is
+    in these errors and is drawn on top of them, so that intervals are a little wide where few join.
     """
     if months < 1:
         raise SettingsError(f"months is {months}; forecast one month at least.")
@@ -247,7 +248,8 @@ def planned_acquisition(
     months : int
         How many months are needed.
     error : float
-        Standard deviation of the log of the planned total, such as 0.1 for about ten percent; 0 takes the plan as sure.
+        Standard deviation of the log of the planned total, such as 0.1 for about ten percent; 0 takes the plan as sure,
+        but for chance.
     customers : CustomerSummary, optional
         For the mean first purchase.
 
@@ -325,7 +327,7 @@ def mean_first_spend(customers: CustomerSummary) -> float | None:
     if "total_spend" not in frame.columns or "monetary_value" not in frame.columns:
         return None
     first = frame["total_spend"] - (frame["monetary_value"] * customers.monetary_count).fillna(0.0)
-    recent = frame["T"] <= {"day": DAYS_PER_YEAR, "week": DAYS_PER_YEAR / 7, "month": 12.0}[customers.time_unit]
+    recent = frame["T"] <= units_per_year(customers.time_unit)
     return float(first[recent].mean() if recent.sum() >= 30 else first.mean())
 
 

@@ -89,7 +89,7 @@ def equity_bridge(
     With the opening's models, rate and assumptions, at the closing date unless said:
 
     - restatement: the opening valued on the customers as the closing's log shows them;
-    - unwinding: opening x ((1 + d)^t - 1), with t the years between the dates;
+    - unwinding: restated opening x ((1 + d)^t - 1), with t the years between the dates;
     - released: less the margin expected within the period; it leaves equity and becomes cash;
     - horizon_moved: the value of the time by which the horizon moves on, as expected at the opening;
     - bought, did_not_buy: value of the opening's customers on their new histories less that expected, spend as expected
@@ -123,10 +123,11 @@ def period_cash(
     Returns
     -------
     Series
-        expected: the margin released in the bridge, after costs and tax, carried to the closing date; realised: what
-        the opening's customers and those who joined brought, likewise (with the service cost that was expected); of it
-        from_customers and from_newcomers, the latter net of their acquisition cost. Missing where a summary does not
-        carry its past.
+        realised: what the opening's customers and those who joined brought, after tax and costs (of service those that
+        were expected), carried to the closing date; of it from_customers and from_newcomers, the latter net of their
+        acquisition cost. expected_from_customers, expected_from_newcomers: the margin released in the bridge, likewise;
+        the latter missing where the opening valued no newcomers. Realised cash is missing where a summary carries no
+        past at the opening's rate.
     """
     return _Bridge.between(opening, closing, restated, elapsed).cash()
 
@@ -212,13 +213,13 @@ class _Bridge:
         assert given.horizon_in_units is not None  # an acquisition is valued within a horizon
         return potential_value(fits, acquisition, given, self.now, until=given.horizon_in_units).net
 
-    def _expected_future(self, until: float, joined_by: float | None = None) -> float:
+    def _expected_future(self, until: float, joined_by: float | None = None, given: Assumptions | None = None) -> float:
         """Net worth at the opening of those it expected to join, up to some time after it; 0 where it valued none."""
         acquisition, before = self.opening.acquisition, self.opening.values.customers.as_of
         if acquisition is None:
             return 0.0
         return potential_value(
-            self.fits, acquisition, self.given, before, until=until, joined_by=joined_by, cut=self.elapsed
+            self.fits, acquisition, given or self.given, before, until=until, joined_by=joined_by, cut=self.elapsed
         ).net
 
     # --- the steps --------------------------------------------------------------------------------------------------
@@ -229,14 +230,14 @@ class _Bridge:
         carried = self._terms(self.given, self.now)  # the opening's assumptions, read on the closing date
         end = None if carried.horizon_in_units is None else self.elapsed + carried.horizon_in_units
         old_end = self.given.horizon_in_units
-        until_end, until_old_end = (end, old_end) if end is not None else (None, None)
 
         total = self._each(self.fits, self.restated, self.given, old_end)
         in_period = self._each(self.fits, self.restated, self.given, self.elapsed)
-        to_new_end = self._each(self.fits, self.restated, self.given, until_end)
-        start = float(total.sum()) + self._future_until(until_old_end)
+        to_new_end = self._each(self.fits, self.restated, self.given, end)
+        future = 0.0 if self.opening.future is None else self.opening.future.net
+        start = float(total.sum()) + future
         released = (float(in_period.sum()) + self._future_until(self.elapsed)) * growth
-        moved = float((to_new_end - total).sum()) + self._future_until(until_end) - self._future_until(until_old_end)
+        moved = float((to_new_end - total).sum()) + self._future_until(end) - future
         expected = (to_new_end - in_period) * growth
 
         stayed, joined = self._split()
@@ -351,41 +352,39 @@ class _Bridge:
     def cash(self) -> pd.Series:
         """Realised against expected margin of the period, carried to its end."""
         growth = float(np.exp(self.given.continuous_rate * self.elapsed))
-        expected = float(self._each(self.fits, self.restated, self.given, self.elapsed).sum())
-        expected = (expected + self._expected_future(self.elapsed)) * growth
+        costs, scale = self.given.costs, self.closing.values.customers.stands_for
+        free = replace(self.given, costs=replace(costs, cost_to_serve_per_year=0.0))
+        expected = float(self._each(self.fits, self.restated, self.given, self.elapsed).sum()) * growth
+        served = float(self._each(self.fits, self.restated, free, self.elapsed).sum()) * growth - expected
         stayed, joined = self._split()
         before = self.restated.frame.reindex(stayed.frame.index)
-        costs = self.given.costs
-
-        def carried(frame: pd.DataFrame, name: str) -> pd.Series:
-            return frame[name] if name in frame.columns else pd.Series(np.nan, index=frame.index)
-
-        def brought(now: pd.DataFrame, then: pd.DataFrame | None) -> float:
-            spend, orders = carried(now, "spend_carried"), carried(now, "orders_carried")
-            if then is not None:
-                spend = spend - growth * carried(then, "spend_carried")
-                orders = orders - growth * carried(then, "orders_carried")
-            paid = 0.0 if not costs.cost_per_order else costs.cost_per_order * orders
-            return float((self.given.margin * spend - paid).sum(skipna=False)) * costs.kept
-
-        scale = self.closing.values.customers.stands_for
-        served = 0.0
-        if costs.cost_to_serve_per_year:
-            free = replace(self.given, costs=replace(costs, cost_to_serve_per_year=0.0))
-            whole = self._each(self.fits, self.restated, free, self.elapsed)
-            served = float((whole - self._each(self.fits, self.restated, self.given, self.elapsed)).sum()) * growth
-        from_customers = brought(stayed.frame, before) * scale - served
+        from_customers = self._brought(stayed.frame, before, growth) * scale - served
         entry = costs.acquisition_cost * costs.kept * np.exp(self.given.continuous_rate * joined.frame["T"]).sum()
-        from_newcomers = (brought(joined.frame, None) - float(entry)) * scale if len(joined) else 0.0
+        from_newcomers = (self._brought(joined.frame, None, growth) - float(entry)) * scale if len(joined) else 0.0
+        expected_newcomers = np.nan
+        if self.opening.acquisition is not None:
+            expected_newcomers = self._expected_future(self.elapsed) * growth
+            from_newcomers -= self._expected_future(self.elapsed, given=free) * growth - expected_newcomers
         return pd.Series(
             {
-                "expected": expected,
                 "realised": from_customers + from_newcomers,
                 "from_customers": from_customers,
                 "from_newcomers": from_newcomers,
+                "expected_from_customers": expected,
+                "expected_from_newcomers": expected_newcomers,
             },
             name="cash",
         )
+
+    def _brought(self, now: pd.DataFrame, then: pd.DataFrame | None, growth: float) -> float:
+        """Margin less cost of orders since the opening; missing where the past is not carried at the opening's rate."""
+        rate = self.given.annual_discount_rate
+        if any(one.annual_discount_rate != rate for one in (self.closing.values.customers, self.restated)):
+            return float("nan")
+        costs = self.given.costs
+        spend = now["spend_carried"] if then is None else now["spend_carried"] - growth * then["spend_carried"]
+        orders = now["orders_carried"] if then is None else now["orders_carried"] - growth * then["orders_carried"]
+        return float((self.given.margin * spend - costs.cost_per_order * orders).sum(skipna=False)) * costs.kept
 
 
 # --- what changes -----------------------------------------------------------------------------------------------
@@ -415,7 +414,10 @@ def _blocks(old: PurchaseFit, new: PurchaseFit) -> list[tuple[str, PurchaseFit]]
     like = new
     if isinstance(old, ClockedFit) and isinstance(new, ClockedFit):
         like = replace(new, clock=old.clock, speed=old.speed, speed_error=old.speed_error)
-    rate = replace(like, params=old.params._replace(**buying))  # type: ignore[attr-defined]
+    effects = [
+        before if before.label == "dropout" else now for before, now in zip(old.effects, new.effects, strict=True)
+    ]
+    rate = replace(like, params=old.params._replace(**buying), effects=tuple(effects))  # type: ignore[attr-defined]
     steps = [("purchase_rate", rate)]
     if leaving:
         steps.append(("dropout", like))

@@ -170,7 +170,8 @@ def customer_equity(
     Raises
     ------
     SettingsError
-        For newcomers without a horizon, or as of another date than the values.
+        For newcomers without a horizon, as of another date than the values, or by a purchase fit with covariates, which
+        says nothing of a customer of whom none is known.
 
     Notes
     -----

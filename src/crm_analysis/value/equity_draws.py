@@ -115,16 +115,20 @@ def _of_newcomers(
     pieces = Pieces.of(given.time_unit, as_of, until=given.horizon_in_units)
     level = acquisition.draw_levels(len(drawn), rng)
     expected_number = level[:, None] * pieces.number(acquisition.of_months(pieces.months))[None, :]
-    # A month's newcomers fall into its pieces as these share it; a horizon ends within a month at most once.
-    number = np.rint(pieces.number(acquisition.draw(pieces.months, level, rng)))
+    # Of the month in which the horizon ends only those are in it who come early enough.
+    drawn_months = acquisition.draw(pieces.months, level, rng).astype(np.int64)
+    number = rng.binomial(drawn_months[:, pieces.month], np.minimum(pieces.share, 1.0)).astype(np.float64)
     each = np.array([value_of_newcomers(*one, given, pieces, acquisition.first_spend) for one in drawn])
     each = each - cost_of_newcomers(given, pieces)
     lives = simulated_newcomers(values.fits, given, pieces, acquisition.first_spend, lives=_LIVES, rng=rng)
     chance = np.zeros(len(drawn))
     for piece, of_one in enumerate(lives):
         chance += _sum_of_lives(of_one, number[:, piece].astype(np.int64), rng)
-    expected = (expected_number * each).sum(axis=1)
-    return pd.DataFrame({"expected": expected, "outcome": (number * each).sum(axis=1) + chance})
+    # Nobody is worth nothing, however much one would be: a drawn mean spend may be infinite.
+    sums = [
+        np.where(many > 0, many * np.where(many > 0, each, 0.0), 0.0).sum(axis=1) for many in (expected_number, number)
+    ]
+    return pd.DataFrame({"expected": sums[0], "outcome": sums[1] + chance})
 
 
 def _sum_of_lives(lives: Floats, numbers: np.ndarray, rng: np.random.Generator) -> Floats:

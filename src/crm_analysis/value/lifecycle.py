@@ -167,14 +167,12 @@ def _with_days(rules: LifecycleRules, customers: CustomerSummary) -> tuple[Lifec
             "Nobody has bought again yet, so the plain rule has fixed days: active up to {active} without a purchase, "
             "lost after {lost}."
         )
-    active = active if rules.active_days is None else rules.active_days
+    if rules.active_days is not None:
+        active = rules.active_days
+    elif rules.lost_days is not None:
+        active = min(active, rules.lost_days / 2)  # gaps may grow past a threshold that was set
     # Gaps that are all alike make one threshold of two.
     lost = (lost if lost > active else 2 * active) if rules.lost_days is None else rules.lost_days
-    if active >= lost:
-        raise SettingsError(
-            f"lifecycle: lost_days is {lost} and active_days, from the customers' own gaps, is {active}; "
-            "active_days must be less: give it too."
-        )
     filled = dataclasses.replace(rules, active_days=float(active), lost_days=float(lost))
     return filled, (_(words, active=count(active), lost=count(lost)),)
 

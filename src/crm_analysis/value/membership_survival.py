@@ -1,6 +1,7 @@
 """How long memberships last: survival curves without a model (Kaplan and Meier), by group, with bands and a test."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,8 @@ class MembershipSurvival:
         memberships, ended; median, with its limits lower and upper: the time by which half have ended; infinite where
         the curve never falls to one half.
     test : LogRankTest or None
-        Whether the groups differ; None for one group.
+        Whether the groups differ; None for one group, and where they cannot be compared: nothing has ended, or one of
+        them is younger than every end.
     time_unit : {"day", "week", "month"}
     level : float
         Of the limits.
@@ -151,13 +153,14 @@ def membership_survival(
     for name, rows in lasted.groupby(group.to_numpy()):
         curves[name], groups[name] = _curve(rows, level)
     test = None
-    if len(curves) > 1:
+    if len(curves) > 1 and lasted["ended"].any():
         # By statsmodels: the test of lifelines 0.30 calls what pandas 3 has deprecated.
         codes = pd.factorize(group, sort=True)[0]
-        statistic, _p = survdiff(lasted["duration"].to_numpy(), lasted["ended"].to_numpy(dtype=float), codes)
-        freedom = len(curves) - 1
-        # The chance itself by scipy: as 1 less the chance of less, a small one would be 0.
-        test = LogRankTest(float(statistic), freedom, float(chdtrc(freedom, statistic)))
+        with suppress(np.linalg.LinAlgError):  # a group is so young that nobody of it was there when another ended
+            statistic, _p = survdiff(lasted["duration"].to_numpy(), lasted["ended"].to_numpy(dtype=float), codes)
+            freedom = len(curves) - 1
+            # The chance itself by scipy: as 1 less the chance of less, a small one would be 0.
+            test = LogRankTest(float(statistic), freedom, float(chdtrc(freedom, statistic)))
     table = pd.DataFrame.from_dict(groups, orient="index").rename_axis("group")
     return MembershipSurvival(pd.concat(curves, names=["group"]), table, test, time_unit, level)
 

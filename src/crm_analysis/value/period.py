@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from math import ceil
 from pathlib import Path
 
 from crm_analysis.data.order_clock import is_open_shop
@@ -12,12 +11,12 @@ from crm_analysis.messages import _
 from crm_analysis.models.gamma_gamma import SpendFrequencyCorrelation, fit_gamma_gamma, spend_frequency_correlation
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import purchase_fit_from_json
-from crm_analysis.periods import units_per_year
 from crm_analysis.progress import Progress
 from crm_analysis.settings import MoneySettings, Settings
 from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, planned_acquisition
 from crm_analysis.value.forecast import Forecast, forecast_purchases
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+from crm_analysis.value.potential import Pieces
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +96,7 @@ def period_acquisition(
     """
     wanted, customers, given = settings.acquisition, values.customers, values.assumptions
     assert customers.as_of is not None and given.horizon_in_units is not None  # the settings give a horizon
-    months = ceil(given.horizon_in_units / units_per_year(given.time_unit) * 12 - 1e-6)
+    months = Pieces.of(given.time_unit, customers.as_of, until=given.horizon_in_units).months
     if wanted.source == "none":
         return None, _("By the settings customers still to be acquired are not valued.")
     if wanted.plan is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crm_analysis.errors import SettingsError
+from crm_analysis.models.bgbb import BGBBFit
 from crm_analysis.periods import units_per_year
 from crm_analysis.value.equity import CustomerEquity
 from crm_analysis.value.sensitivity import Change, equity_if
@@ -56,14 +57,16 @@ def yearly_retention(equity: CustomerEquity) -> float:
     values = equity.values
     fit, customers = values.fits.purchases, values.customers
     year = units_per_year(values.assumptions.time_unit)
-    # The lifetime up to a moment grows by the chance to be there then.
-    step = year / 100
-    ends = [
-        fit.discounted_residual_lifetime(customers, annual_discount_rate=0.0, horizon=end).sum()
-        for end in (year - step / 2, year + step / 2)
-    ]
+    # The lifetime up to a moment grows by the chance to be there then. Opportunities to buy come one by one.
+    step = 1.0 if isinstance(fit, BGBBFit) else year / 100
+    end = np.floor(year) if isinstance(fit, BGBBFit) else year + step / 2
+    ends = np.array([end - step, end])
+    lived = [fit.discounted_residual_lifetime(customers, annual_discount_rate=0.0, horizon=one).sum() for one in ends]
+    # In the clock of a shop a stretch is as long as its season makes it: lifetimes are compared by the model's time.
+    by_model = fit.elapsed(ends, customers.as_of)
     there = float(fit.probability_alive(customers).sum())
-    return float((ends[1] - ends[0]) / step / there) if there else float("nan")
+    gained = lived[1] * by_model[1] / ends[1] - lived[0] * by_model[0] / ends[0]
+    return float(gained / (by_model[1] - by_model[0]) / there) if there else float("nan")
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,8 @@ def potential_value(
     """
     pieces = Pieces.of(given.time_unit, as_of, until=until, joined_by=joined_by, cut=cut)
     number = pieces.number(acquisition.of_months(pieces.months) if months is None else months)
-    gross = float(number @ value_of_newcomers(*fits, given, pieces, acquisition.first_spend))
+    some = number > 0  # nobody is worth nothing, however much one would be
+    gross = float(number[some] @ value_of_newcomers(*fits, given, pieces, acquisition.first_spend)[some])
     return Potential(gross, float(number @ cost_of_newcomers(given, pieces)))
 
 

@@ -188,6 +188,8 @@ class _Future:
 
 def leaving_changed(fit: PurchaseFit, change: float) -> PurchaseFit:
     """Return the fit with the mean chance to leave changed by a share; see `equity_if`."""
+    if any(effect.label == "dropout" for effect in fit.effects):
+        raise SettingsError("leaving: with covariates of dropout every customer's chance is moved in its own way.")
     factor, params = 1 + change, fit.params._asdict()  # type: ignore[attr-defined]  # a NamedTuple
     for leave, stay in (("a", "b"), ("gamma", "delta")):
         if leave in params:
@@ -246,7 +248,7 @@ def tornado(equity: CustomerEquity, *, step: float = 0.10) -> pd.DataFrame:
         moves[lever] = (down, up, -sign * step, sign * step, step)
 
     fit = equity.values.fits.purchases
-    if _can_leave(fit):
+    if _can_change_leaving(fit, step):
         relative("retention", "leaving", -1)
     if not isinstance(fit, BGBBFit):
         relative("purchase_rate", "purchase_rate")
@@ -276,8 +278,13 @@ def tornado(equity: CustomerEquity, *, step: float = 0.10) -> pd.DataFrame:
     return table.loc[width.sort_values(ascending=False, kind="stable").index].rename_axis("lever")
 
 
-def _can_leave(fit: PurchaseFit) -> bool:
-    return any(name in fit.params._fields for name in ("a", "gamma", "s"))  # type: ignore[attr-defined]
+def _can_change_leaving(fit: PurchaseFit, step: float) -> bool:
+    """Whether customers can leave, and so much more of them too."""
+    try:
+        leaving_changed(fit, step)
+    except SettingsError:
+        return False
+    return True
 
 
 def scenario_table(equity: CustomerEquity, scenarios: Mapping[str, Change]) -> pd.DataFrame:

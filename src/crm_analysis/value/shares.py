@@ -37,7 +37,8 @@ def wilson_interval(part: Any, whole: Any, *, level: float = 0.95) -> tuple[Floa
         shrunk = 1 + z**2 / n
         centre = (share + z**2 / (2 * n)) / shrunk
         half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / shrunk
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+    # At a share of 0 or 1 the interval ends there, but for the rounding of its two parts.
+    return np.clip(centre - half, 0.0, share), np.clip(centre + half, share, 1.0)
 
 
 def ratio_interval(part: Floats, whole: Floats, *, level: float = 0.95) -> tuple[float, float]:

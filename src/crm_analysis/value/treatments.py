@@ -112,9 +112,9 @@ def _treatment(treatments: Mapping[str, Treatment], attribute: str, level: str) 
 
 def _trend(row: Any, now: Any, before: pd.Series | None) -> str:
     if before is None:
-        return _("no earlier month")
+        return _("no earlier date")
     if row not in before.index:
-        return _("not there in the month before")
+        return _("not there then")
     new, old = now[row], before[row]
     if not (math.isfinite(new) and math.isfinite(old)):
         return _("not known")

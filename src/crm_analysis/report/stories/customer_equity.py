@@ -8,7 +8,7 @@ import pandas as pd
 from crm_analysis.messages import _, count, day, money, month_of, number, percent, plural, short_money
 from crm_analysis.messages import rate as write_rate
 from crm_analysis.periods import Horizon, horizon_in_units
-from crm_analysis.report.chapter import Chapter
+from crm_analysis.report.chapter import Chapter, Memory
 from crm_analysis.report.figures.concentration_curve import concentration_curve
 from crm_analysis.report.figures.equity_history import equity_history
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Note
@@ -326,7 +326,7 @@ def assumptions_table(chapter: Chapter, equity: CustomerEquity, *, number_: int)
     )
 
 
-def curve_figure(chapter: Chapter, curve: pd.DataFrame, gini: float, *, number_: int) -> Figure | Note:
+def curve_figure(chapter: Chapter, curve: pd.DataFrame, value: Memory, *, number_: int) -> Figure | Note:
     """Show how unequally the equity is held."""
     if curve["share_of_value"].isna().any():
         return Note(
@@ -334,17 +334,18 @@ def curve_figure(chapter: Chapter, curve: pd.DataFrame, gini: float, *, number_:
             (_("Serving the base costs more than its margin brings; shares of a total below zero mean nothing."),),
         )
     top = float(np.interp(0.05, curve["share_of_customers"], curve["share_of_value"]))
-    finding = _("One customer in twenty holds {share} of the equity", share=percent(top))
+    finding = _("One customer in twenty holds {share} of the current base's worth", share=percent(top))
     return Figure(
         name="concentration",
         number=number_,
         finding=finding,
         what=_(
-            "Share of the equity held by the most valuable customers, from the top down; the straight line is a base "
+            "Share of the current base's worth held by the most valuable customers, from the top down; the straight "
+            "line is a base "
             "in which all are worth the same."
         ),
         drawing=concentration_curve(curve, name="concentration", label=finding),
-        note=_("Gini coefficient {gini}.", gini=number(gini)),
+        note=_("Gini coefficient {gini}.", gini=number(value.facts["gini"])),
     )
 
 

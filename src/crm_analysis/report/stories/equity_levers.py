@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from crm_analysis.errors import SettingsError
 from crm_analysis.messages import _, number, percent, short_money, signed
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.changes import levers as levers_drawing
@@ -11,7 +12,7 @@ from crm_analysis.report.stories.wording import horizon_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.equity import CustomerEquity
 from crm_analysis.value.plausibility import gupta_lehmann_multiple, plausibility_check
-from crm_analysis.value.sensitivity import LEVERS, Change, scenario_table, tornado
+from crm_analysis.value.sensitivity import LEVERS, Change, equity_if, scenario_table, tornado
 
 _STEP = 0.10
 
@@ -66,6 +67,12 @@ def levers_figure(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> 
     )
 
 
+def _all_future(retention: float, annual_discount_rate: float) -> float:
+    """Yearly margins in all of the future, each in the middle of its year, the first of them certain."""
+    multiple = gupta_lehmann_multiple(retention, annual_discount_rate, first_margin_now=True)
+    return multiple / (1 + annual_discount_rate) ** 0.5
+
+
 def _moved(lever: str, row: pd.Series) -> str:
     """Say from what to what a lever is moved."""
     if lever in ("margin", "discount_rate"):
@@ -76,7 +83,7 @@ def _moved(lever: str, row: pd.Series) -> str:
     return _("{low} to {high}", low=low, high=high)
 
 
-def scenarios_table(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> Table | Note:
+def scenarios_table(chapter: Chapter, equity: CustomerEquity) -> Table | Note:
     """Value the scenarios of the settings."""
     wanted = chapter.settings.scenarios
     if not wanted:
@@ -84,7 +91,17 @@ def scenarios_table(chapter: Chapter, equity: CustomerEquity, *, number_: int) -
             _("No scenarios are set"),
             (_('Name some in crm.toml, such as [scenarios."Fewer leave"] with leaving = -0.1, and they appear here.'),),
         )
-    table = scenario_table(equity, {name: Change(**one.model_dump()) for name, one in wanted.items()})
+    changes, refused = {}, []
+    for name, one in wanted.items():
+        try:
+            changes[name] = Change(**one.model_dump())
+            equity_if(equity, changes[name])
+        except SettingsError as error:  # a lever that this model does not have
+            changes.pop(name, None)
+            refused.append(f"{name}: {error}")
+    if not changes:
+        return Note(_("No scenario could be valued"), tuple(refused))
+    table = scenario_table(equity, changes)
     labels = [_("As it is") if name == "" else str(name) for name in table.index]
     best = str(table["change"].iloc[1:].idxmax())
     gain = float(table["relative_change"][best])
@@ -104,9 +121,14 @@ def scenarios_table(chapter: Chapter, equity: CustomerEquity, *, number_: int) -
     }
     return Table(
         name="scenarios",
-        number=number_,
+        number=0,
         finding=finding,
-        what=_("Futures named in the settings, each beside equity as it is; what they would cost is not in them."),
+        what=" ".join(
+            [
+                _("Futures named in the settings, each beside equity as it is; what they would cost is not in them."),
+                *refused,
+            ]
+        ),
         frame=table.assign(label=labels).reset_index(drop=True),
         columns=(
             Column("label", _("Scenario"), kind="text", sortable=False),
@@ -148,7 +170,7 @@ def plausibility_note(chapter: Chapter, equity: CustomerEquity) -> Note:
                 "(Gupta and Lehmann 2003). One rate for all lets loyal customers go too fast; a figure of the model "
                 "several times as high, or below it, would want an explanation.",
                 retention=percent(check.retention),
-                infinite=number(gupta_lehmann_multiple(check.retention, given.annual_discount_rate), 2),
+                infinite=number(_all_future(check.retention, given.annual_discount_rate), 2),
             ),
         ),
     )

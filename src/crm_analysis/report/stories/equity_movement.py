@@ -36,6 +36,11 @@ class Movement:
     cash: pd.Series | None
     why_not: str
 
+    @property
+    def figures(self) -> int:
+        """How many figures tell of it."""
+        return 0 if self.bridge is None else 1
+
 
 def explain_movement(chapter: Chapter, equity: CustomerEquity) -> Movement:
     """Build the bridge from the book of the month before, if there is one that can be compared with."""
@@ -110,7 +115,7 @@ def bridge_figure(chapter: Chapter, movement: Movement, *, number_: int) -> Figu
     )
 
 
-def bridge_table(chapter: Chapter, movement: Movement, *, number_: int) -> Table | Note:
+def bridge_table(chapter: Chapter, movement: Movement) -> Table | Note:
     """List all steps with what each of them means."""
     if movement.bridge is None:
         return Note(_("No steps to list"), (_("They appear from the second book in a row on."),))
@@ -120,7 +125,7 @@ def bridge_table(chapter: Chapter, movement: Movement, *, number_: int) -> Table
     currency = chapter.currency
     return Table(
         name="bridge-steps",
-        number=number_,
+        number=0,
         finding=_("The steps add up exactly"),
         what=_(
             "In this fixed order, with the models of {month} until the parameters change. Parameters are estimated "
@@ -163,15 +168,21 @@ def _cash_words(movement: Movement, currency: str) -> str:
     cash = movement.cash
     assert cash is not None  # there is a bridge
     if cash["realised"] != cash["realised"]:
-        return _("A memo of the cash of the month is missing, because the summary carries no past.")
-    return _(
-        "Memo, not part of equity: the month brought {realised} in cash against {expected} expected ({customers} from "
-        "customers there before, {newcomers} from new ones net of their cost), carried to its end.",
-        realised=money(float(cash["realised"]), currency),
-        expected=money(float(cash["expected"]), currency),
-        customers=money(float(cash["from_customers"]), currency),
-        newcomers=money(float(cash["from_newcomers"]), currency),
+        return _("A memo of the cash of the month is missing: the past was carried at another rate.")
+    amounts = {name: money(float(cash[name]), currency) for name in cash.index}
+    words = _(
+        "Memo, not part of equity: customers there before brought {from_customers} in cash in the month, against "
+        "{expected_from_customers} expected.",
+        **amounts,
     )
+    if cash["expected_from_newcomers"] == cash["expected_from_newcomers"]:
+        joined = _(
+            "New ones brought {from_newcomers} net of their cost, against {expected_from_newcomers} expected.",
+            **amounts,
+        )
+    else:
+        joined = _("New ones brought {from_newcomers} net of their cost.", **amounts)
+    return f"{words} {joined}"
 
 
 def _meaning(step: str) -> str:
@@ -181,11 +192,11 @@ def _meaning(step: str) -> str:
         "released": _("margin expected within the period: it leaves equity and becomes cash"),
         "horizon_moved": _("a period more is looked at, as the opening expected it"),
         "bought": _("worth more than expected for having come back, at the spend expected"),
-        "did_not_buy": _("silent, so less likely to be there"),
+        "did_not_buy": _("silent, so mostly less likely to be there"),
         "spend": _("what they paid, beside what was expected"),
         "new_customers": _("those who joined, at what they are worth now"),
         "expected_newcomers": _("part of the opening, because somebody was expected to join"),
-        "acquisition_forecast": _("how many are expected to join from now on"),
+        "acquisition_forecast": _("how many are expected to join from now on, and their first purchase"),
         "purchase_rate": _("estimated anew from a longer log"),
         "dropout": _("estimated anew from a longer log"),
         "spend_parameters": _("estimated anew from a longer log"),

@@ -385,7 +385,7 @@ def _equity_finding(overview: Overview) -> Finding:
     if change != change:
         return Finding(
             _(
-                "The base is worth {equity}; there is no month before to compare with.",
+                "Customer equity is {equity}; there is no month before to compare with.",
                 equity=short_money(card.value("equity"), currency),
             ),
             href,

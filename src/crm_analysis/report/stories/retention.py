@@ -2,6 +2,7 @@
 
 import warnings
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from crm_analysis.messages import N_, _, count, day, money, number, percent, sho
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.pieces import Note
 from crm_analysis.report.stories.segments import Divided
-from crm_analysis.report.stories.wording import of_the_sample
+from crm_analysis.report.stories.wording import of_the_sample, why_refused
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.candidates import refit
 from crm_analysis.value.churn import churn_rates
@@ -25,6 +26,8 @@ from crm_analysis.value.win_back import comeback_rates, win_backs
 
 _ROWS = 15
 _AT_RISK_DAYS = 90
+# Share of a list of the likely lost that should have bought nothing.
+_PRECISION = 0.9
 _SILENT = (90, 180, 365)
 _PERIODS_SHOWN = 13
 
@@ -42,25 +45,32 @@ _MEASURES = {
 }
 
 
-def churn_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
+def churn_table(chapter: Chapter, divided: Divided) -> Table | Note:
     """Put churn on four bases side by side; they seldom agree."""
     log, start = chapter.valued_log, divided.since
     if log.first_date is None or log.first_date > start:
         return Note(_("No churn to tell"), (_("The log does not reach back a quarter."),))
     settings = chapter.settings
     tables = {name: open_side_table(settings, name, as_of=chapter.as_of) for name in ("memberships", "market", "exits")}
-    found = churn_rates(
-        log,
-        start=start,
-        end=chapter.as_of,
-        active_days=settings.forecast.active_days,
-        before=divided.before,
-        now=divided.values,
-        margin=settings.money.margin,
-        draws=min(settings.forecast.draws, 200),
-        seed=settings.forecast.seed,
-        **{name: None if table is None else table.frame for name, table in tables.items()},
-    )
+    frames: dict[str, Any] = {name: None if table is None else table.frame for name, table in tables.items()}
+    if divided.values.customers.stands_for > 1:
+        frames["market"] = None  # the market is not that of a sample
+    how: dict[str, Any] = {
+        "start": start,
+        "end": chapter.as_of,
+        "active_days": settings.forecast.active_days,
+        "before": divided.before,
+        "now": divided.values,
+        "margin": settings.money.margin,
+        "draws": min(settings.forecast.draws, 200),
+        "seed": settings.forecast.seed,
+    }
+    refused = ""
+    try:
+        found = churn_rates(log, **how, **frames)
+    except DataError as error:  # a table beside the log must not stop the book
+        refused = why_refused(error)
+        found = churn_rates(log, **how)
     rates = found.rates.reset_index()
     rates["label"] = [
         f"{_(_MEASURES[measure])}\n{words}"
@@ -70,7 +80,9 @@ def churn_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | 
     finding = _("Churn since {day} depends on what is counted", day=day(start))
     if {"by_rule", "margin"} <= set(known.index):
         finding = _(
-            "Since {day} {customers} of the active customers fell silent, and {margin} of their margin is gone",
+            "Since {day} {customers} of the active customers fell silent; those who brought {margin} of the margin "
+            "of the "
+            "quarter before bought nothing since",
             day=day(start),
             customers=percent(float(known["by_rule"])),
             margin=percent(float(known["margin"])),
@@ -84,7 +96,7 @@ def churn_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | 
         shown.loc[of_the_market, column] = [percent(float(one), 1) for one in shown.loc[of_the_market, column]]
     return Table(
         name="churn",
-        number=number_,
+        number=0,
         finding=finding,
         what=_(
             "Share of what was there on {day} that is there no longer, with its 95% interval, and what that makes "
@@ -92,7 +104,7 @@ def churn_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | 
             "year. {remarks} {why}{sample}",
             day=day(start),
             remarks=remarks,
-            why=why,
+            why=f"{why} {refused}".strip(),
             sample=of_the_sample(divided.values.customers.stands_for),
         ),
         frame=shown,
@@ -110,7 +122,7 @@ def churn_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | 
     )
 
 
-def cohorts_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
+def cohorts_table(chapter: Chapter, divided: Divided) -> Table:
     """How many customers of all cohorts buy in each month after their first."""
     found = cohort_retention(chapter.valued_log, as_of=chapter.as_of, values=divided.values)
     table = found.by_period.head(_PERIODS_SHOWN)
@@ -125,7 +137,7 @@ def cohorts_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
     frame = table.reset_index()
     return Table(
         name="cohorts",
-        number=number_,
+        number=0,
         finding=finding,
         what=_(
             "All monthly cohorts together, whole months alone. Who does not buy in a month has not left for that. "
@@ -149,7 +161,7 @@ def cohorts_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
     )
 
 
-def memberships_table(chapter: Chapter, *, number_: int) -> Table | Note:
+def memberships_table(chapter: Chapter) -> Table | Note:
     """How long memberships last, by plan."""
     table = open_side_table(chapter.settings, "memberships", as_of=chapter.as_of)
     if table is None:
@@ -167,14 +179,14 @@ def memberships_table(chapter: Chapter, *, number_: int) -> Table | Note:
     try:
         found = membership_survival(frame, as_of=chapter.as_of, by=by)
     except DataError as error:
-        return Note(_("Memberships cannot be followed"), (str(error),))
+        return Note(_("Memberships cannot be followed"), (why_refused(error),))
     groups = found.groups.reset_index()
     for months in (3, 6, 12, 24):
         groups[f"after_{months}"] = groups["group"].map(found.survival(months))
     groups["label"] = [_("All") if by is None else str(one) for one in groups["group"]]
     return Table(
         name="memberships",
-        number=number_,
+        number=0,
         finding=found.test.verdict() if found.test is not None else _("How long memberships last"),
         what=_(
             "Share of memberships still running after so many months (Kaplan-Meier, running ones counted as such), "
@@ -199,7 +211,7 @@ def memberships_table(chapter: Chapter, *, number_: int) -> Table | Note:
 
 
 def risk_note(chapter: Chapter, divided: Divided) -> Note:
-    """Say how much worth could fall silent, in how few hands it is, and how far a list of the lost can be trusted."""
+    """Say how much worth could fall silent, and in how few hands it is."""
     risk = equity_at_risk(divided.values, days=_AT_RISK_DAYS)
     currency = chapter.currency
     paragraphs = [
@@ -224,28 +236,55 @@ def risk_note(chapter: Chapter, divided: Divided) -> Note:
                 effective=count(risk.effective_customers),
             )
         )
-    paragraphs.append(_lost_words(chapter, divided))
     return Note(_("What could be lost within a quarter"), tuple(paragraphs))
 
 
-def _lost_words(chapter: Chapter, divided: Divided) -> str:
-    """Test a list of the likely lost on the last quarter, and say what it is worth."""
+def lost_table(chapter: Chapter, divided: Divided) -> Table | Note:
+    """List the customers who are likely lost, by a rule tested on the last quarter, and say how right it was."""
     log, end = chapter.valued_log, chapter.as_of - timedelta(days=_AT_RISK_DAYS)
-    unit = divided.values.customers.time_unit
+    values = divided.values
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EstimationWarning)
+            unit = values.customers.time_unit
             split = split_calibration_holdout(log, calibration_end=end, as_of=chapter.as_of, time_unit=unit)
-            rule = likely_lost(refit(divided.values.fits.purchases, split.known, split.calibration), split)
-    except (DataError, SettingsError):
-        return _("The log is too short to test a list of customers who are likely lost.")
-    lost = rule.apply(divided.values)
-    if divided.values.customers.stands_for == 1 and len(lost):
-        chapter.download("likely-lost", lost.assign(customer=chapter.names(lost.index)).set_index("customer"))
-    return rule.statement()
+            fit = values.fits.purchases
+            if chapter.settings.forecast.purchase_fit is None:
+                fit = refit(fit, split.known, split.calibration)
+            rule = likely_lost(fit, split, precision=_PRECISION)
+    except DataError:
+        return Note(
+            _("No list of the likely lost"),
+            (_("The log is too short to test a list of customers who are likely lost."),),
+        )
+    found = rule.apply(values)
+    if values.customers.stands_for > 1 or found.empty:
+        return Note(_("Who is likely lost"), (rule.statement(),))
+    frame = found.head(_ROWS).assign(customer=chapter.names(found.head(_ROWS).index)).reset_index(drop=True)
+    return Table(
+        name="lost",
+        number=0,
+        finding=_("{number} customers are likely lost", number=count(len(found))),
+        what=_(
+            "{statement} Shown are the {shown} who spent most.", statement=rule.statement(), shown=count(len(frame))
+        ),
+        frame=frame,
+        columns=(
+            Column("customer", _("Customer"), kind="code", sortable=False),
+            Column(
+                "total_spend", _("Spent so far"), chapter.currency, kind="money", currency=chapter.currency, digits=0
+            ),
+            Column("days_silent", _("Days silent"), kind="count"),
+            Column("probability_silent", _("Silent, by the model"), digits=2),
+            Column("share_lost", _("Bought nothing, of such in the test"), "%", kind="percent", digits=0),
+        ),
+        downloads=chapter.download(
+            "likely-lost", found.assign(customer=chapter.names(found.index)).set_index("customer")
+        ),
+    )
 
 
-def warnings_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
+def warnings_table(chapter: Chapter, divided: Divided) -> Table | Note:
     """Name the customers of whom most worth has become doubtful."""
     if divided.values.customers.stands_for > 1:
         return Note(_("No early warnings by name"), (_("A sample does not name single customers."),))
@@ -257,9 +296,9 @@ def warnings_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table
     frame = found.head(_ROWS).assign(customer=chapter.names(found.head(_ROWS).index)).reset_index(drop=True)
     return Table(
         name="warnings",
-        number=number_,
+        number=0,
         finding=_(
-            "{worth} of worth has become doubtful with {number} customers",
+            "{worth} of worth has become doubtful with the {number} customers at the head of the list",
             worth=short_money(float(found["value_doubtful"].sum()), chapter.currency),
             number=count(len(found)),
         ),
@@ -287,7 +326,7 @@ def warnings_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table
     )
 
 
-def win_back_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
+def win_back_table(chapter: Chapter, divided: Divided) -> Table | Note:
     """Name the silent customers whom it would pay most to win back."""
     if divided.values.customers.stands_for > 1:
         return Note(_("No win-backs by name"), (_("A sample does not name single customers."),))
@@ -308,7 +347,7 @@ def win_back_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table
     )
     return Table(
         name="win-backs",
-        number=number_,
+        number=0,
         finding=_(
             "Trying for {number} silent customers would be worth {gain} at {cost} each, if it brought as many back "
             "as come "

@@ -19,6 +19,7 @@ from crm_analysis.report.figures.tiers import tiers as tiers_drawing
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Note
 from crm_analysis.report.stories.wording import horizon_words, sample_words, terms_words
 from crm_analysis.report.tables import Column, Table
+from crm_analysis.segment_rules import PyramidRules
 from crm_analysis.value.equity import CustomerEquity
 from crm_analysis.value.lifecycle import LifecycleStates, lifecycle_states
 from crm_analysis.value.lifetime_value import CustomerValues, revalue
@@ -74,24 +75,25 @@ def divide_base(chapter: Chapter) -> Divided:
     prospects = open_side_table(chapter.settings, "prospects", as_of=chapter.as_of)
     before = values_before(chapter, values)
     lifecycle_before = None
-    if before is not None:
-        assert before.customers.as_of is not None  # made as of a date
-        gaps = last_gaps(log.until(before.customers.as_of), as_of=before.customers.as_of)
-        lifecycle_before = lifecycle_states(before, last_gaps=gaps, rules=rules.lifecycle)
     lifecycle = lifecycle_states(
         values,
         last_gaps=last_gaps(log, as_of=chapter.as_of),
         prospects=None if prospects is None else prospects.frame,
         rules=rules.lifecycle,
     )
-    pyramid = customer_pyramid(values, **vars(rules.pyramid))
+    if before is not None:
+        assert before.customers.as_of is not None  # made as of a date
+        gaps = last_gaps(log.until(before.customers.as_of), as_of=before.customers.as_of)
+        # By the days of today, so that only customers differ.
+        lifecycle_before = lifecycle_states(before, last_gaps=gaps, rules=lifecycle.rules)
+    pyramid = _pyramid(values, rules.pyramid)
     divided = Divided(
         values,
         before,
         pyramid,
         lifecycle,
         rfm_segments(values.customers, **vars(rules.rfm)),
-        None if before is None else customer_pyramid(before, **vars(rules.pyramid)),
+        None if before is None else _pyramid(before, rules.pyramid),
         lifecycle_before,
         open_side_table(chapter.settings, "customers", as_of=chapter.as_of),
     )
@@ -108,6 +110,15 @@ def divide_base(chapter: Chapter) -> Divided:
         unprofitable=int(table["unprofitable"].sum()),
     )
     return divided
+
+
+def _pyramid(values: CustomerValues, rules: PyramidRules) -> CustomerPyramid:
+    """Divide by the rules; a total without shares is divided by customers, and the note says so."""
+    if rules.by == "value" and not 0 < values.total < float("inf"):
+        by_customers = customer_pyramid(values, names=rules.names, cut_offs=rules.cut_offs, by="customers")
+        words = _("The total has no shares, so tiers are by shares of the customers and not of the worth.")
+        return dataclasses.replace(by_customers, notes=(*by_customers.notes, words))
+    return customer_pyramid(values, **vars(rules))
 
 
 def values_before(chapter: Chapter, values: CustomerValues) -> CustomerValues | None:
@@ -185,10 +196,13 @@ def pyramid_figure(chapter: Chapter, divided: Divided, *, number_: int) -> Figur
     )
 
 
-def treatments_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
+def treatments_table(chapter: Chapter, divided: Divided) -> Table | Note:
     """Say of each tier what it is, how many, what it is worth, its trend, and what to do."""
     settings = chapter.settings.segments
-    now = segment_table(divided.values, divided.pyramid.tier)
+    now = _segments(divided.values, divided.pyramid.tier)
+    if now is None:
+        tier = _(str(divided.pyramid.tier.iloc[0]))
+        return Note(_("All customers are in one tier"), (_("By the settings every customer is {tier}.", tier=tier),))
     then = None
     if divided.pyramid_before is not None and divided.before is not None:
         then = _segments(divided.before, divided.pyramid_before.tier)
@@ -197,7 +211,6 @@ def treatments_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tab
         chapter,
         table,
         name="treatments",
-        number_=number_,
         first=_("Tier"),
         finding=_("What to do with each tier"),
         what=_(
@@ -206,7 +219,7 @@ def treatments_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tab
     )
 
 
-def lifecycle_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
+def lifecycle_table(chapter: Chapter, divided: Divided) -> Table:
     """Put the states by the model and by the plain rule side by side."""
     states, scale = divided.lifecycle, divided.values
     apart = states.disagreement
@@ -221,7 +234,7 @@ def lifecycle_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tabl
     worth = apart["value"].sum() / scale.total if scale.total > 0 else float("nan")
     return Table(
         name="lifecycle",
-        number=number_,
+        number=0,
         finding=finding,
         what=_(
             "By the model: active from a probability alive of {active} on, lost below {lost}. By the rule: active up "
@@ -248,7 +261,7 @@ def lifecycle_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tabl
     )
 
 
-def states_treatments_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
+def states_treatments_table(chapter: Chapter, divided: Divided) -> Table | Note:
     """Say of each state of the lifecycle what to do."""
     settings, states = chapter.settings.segments, divided.lifecycle.frame["by_model"]
     now = _segments(divided.values, states)
@@ -265,14 +278,13 @@ def states_treatments_table(chapter: Chapter, divided: Divided, *, number_: int)
         chapter,
         table,
         name="states",
-        number_=number_,
         first=_("State"),
         finding=_("What to do in each state"),
         what=_("States by the model. {since}", since=_since(divided)),
     )
 
 
-def rfm_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
+def rfm_table(chapter: Chapter, divided: Divided) -> Table:
     """List the RFM segments."""
     rfm = divided.rfm
     table = rfm.table
@@ -288,7 +300,7 @@ def rfm_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
     edges = rfm.cuts["above"].unstack("score") if "score" in rfm.cuts.index.names else None
     return Table(
         name="rfm",
-        number=number_,
+        number=0,
         finding=finding,
         what=_(
             "Recency (days since the last purchase), frequency (purchases) and money (spent so far), each scored "
@@ -313,7 +325,7 @@ def rfm_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table:
     )
 
 
-def migration_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
+def migration_table(chapter: Chapter, divided: Divided) -> Table | Note:
     """Say who moved from tier to tier since a quarter ago."""
     moved = tier_migration(divided)
     if moved is None:
@@ -334,7 +346,7 @@ def migration_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tabl
     ]
     return Table(
         name="migration",
-        number=number_,
+        number=0,
         finding=_("{up} customers moved up and {down} moved down", up=count(up), down=count(down)),
         what=_(
             "Customers by their tier on {before} (rows) and now (columns), both valued with the models of today.",
@@ -360,10 +372,12 @@ def tier_migration(divided: Divided) -> Migration | None:
 
 
 # What is known of customers beside their purchases, in the order in which it is shown.
+# Fewer customers than this are no level to name, be it only because their value may be one of their own.
+_FEW = 5
 _ATTRIBUTES = ("kind", "region", "settlement", "receivable_status", "acquisition_channel")
 
 
-def attributes_table(chapter: Chapter, divided: Divided, *, number_: int) -> Table | Note:
+def attributes_table(chapter: Chapter, divided: Divided) -> Table | Note:
     """Divide the base by what is known of customers: region, kind, settlement and other attributes of few levels."""
     if divided.customers is None:
         return Note(
@@ -371,6 +385,11 @@ def attributes_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tab
             (_("Name a table of customers in crm.toml ([sources.customers]) and its columns divide the base here."),),
         )
     known = divided.customers.frame
+    if not known.index.isin(divided.values.frame.index).any():
+        return Note(
+            _("The table of customers knows none of these customers"),
+            (_("Check that it has the same customer ids as the purchase log."),),
+        )
     parts, left_out = [], []
     for name in [*_ATTRIBUTES, *sorted(set(_own_columns(known)))]:
         if name not in known.columns:
@@ -380,22 +399,23 @@ def attributes_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tab
         except SettingsError:  # one level, or as many as customers
             left_out.append(name)
             continue
-        parts.append(table.assign(label=[f"{level}\n{name}" for level in table.index]))
+        parts.append(table.assign(level=[" ".join(str(level).split()) for level in table.index], attribute=name))
     if not parts:
         return Note(
             _("The table of customers divides nobody"),
             (_("None of its columns has more than one level among these customers."),),
         )
     frame = pd.concat(parts, ignore_index=True)
-    best = frame.iloc[int(frame["mean_value"].to_numpy(dtype=float).argmax())]
-    level, attribute = str(best["label"]).split("\n")
+    frame["label"] = frame["level"] + "\n" + frame["attribute"]
+    many = frame["customers"] >= _FEW
+    best = (frame[many] if many.any() else frame).sort_values("mean_value", ascending=False).iloc[0]
     return Table(
         name="attributes",
-        number=number_,
+        number=0,
         finding=_(
             "Worth most on average are customers with {attribute} {level}, {value} each",
-            attribute=attribute,
-            level=level,
+            attribute=best["attribute"],
+            level=best["level"],
             value=short_money(float(best["mean_value"]), chapter.currency),
         ),
         what=_(
@@ -418,13 +438,19 @@ def attributes_table(chapter: Chapter, divided: Divided, *, number_: int) -> Tab
 
 
 def _own_columns(known: pd.DataFrame) -> list[str]:
-    """Columns a company added, of few levels: texts and flags."""
+    """Columns a company added that divide customers into groups: texts and flags of few levels, no ids and no names."""
     fixed = {*_ATTRIBUTES, "acquired_on", "acquisition_cost", "referred_by", "receivable_amount", "receivable_due"}
-    return [
-        str(name)
-        for name in known.columns
-        if name not in fixed and not pd.api.types.is_numeric_dtype(known[name]) and known[name].nunique() <= 50
-    ]
+    found = []
+    for name in known.columns.difference(pd.Index(sorted(fixed))):
+        column = known[name].dropna()
+        is_text = not pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_datetime64_any_dtype(column)
+        if not (is_text or pd.api.types.is_bool_dtype(column)) or column.empty:
+            continue
+        in_levels = column.astype(str).value_counts()
+        # Most are in levels of several customers, and no level is itself the id of a customer.
+        if in_levels[in_levels >= _FEW].sum() >= 0.9 * len(column) and not in_levels.index.isin(known.index).any():
+            found.append(str(name))
+    return found
 
 
 def _segments(values: CustomerValues, by: pd.Series) -> pd.DataFrame | None:
@@ -432,16 +458,14 @@ def _segments(values: CustomerValues, by: pd.Series) -> pd.DataFrame | None:
     return segment_table(values, by) if len(by.dropna().unique()) > 1 else None
 
 
-def _treatments(
-    chapter: Chapter, table: pd.DataFrame, *, name: str, number_: int, first: str, finding: str, what: str
-) -> Table:
+def _treatments(chapter: Chapter, table: pd.DataFrame, *, name: str, first: str, finding: str, what: str) -> Table:
     frame = table.reset_index(names="segment")
     frame["label"] = [
         f"{_(str(one)).capitalize()}\n{meaning}" for one, meaning in zip(table.index, table["meaning"], strict=True)
     ]
     return Table(
         name=name,
-        number=number_,
+        number=0,
         finding=finding,
         what=what,
         frame=frame,

@@ -57,6 +57,12 @@ def sample_words(values: CustomerValues) -> str:
     )
 
 
+def why_refused(error: Exception) -> str:
+    """Say why a table was refused: rules broken and how to mend them, without rows, which may name customers."""
+    lines = str(error).splitlines()
+    return " ".join(line for n, line in enumerate(lines) if n == 0 or "row(s)." in line or line.startswith("To fix"))
+
+
 def of_the_sample(stands_for: float) -> str:
     """Say that what was counted are customers of a sample, with a space before; nothing where it was everybody."""
     return " " + _("Counted are those of the sample.") if stands_for > 1 else ""
