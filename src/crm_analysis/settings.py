@@ -189,6 +189,7 @@ class MoneySettings(_Part):
     acquisition_cost: Money = 0.0
     tax_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
     win_back_cost: Money = 0.0
+    receivable_loss_rates: dict[str, Fraction | dict[str, Fraction]] | None = None
 
 
 class AcquisitionSettings(_Part):

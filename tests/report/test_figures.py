@@ -10,16 +10,21 @@ from matplotlib.figure import Figure
 
 from crm_analysis.errors import BookError
 from crm_analysis.messages import language
+from crm_analysis.report.figures.changes import equity_bridge, levers
 from crm_analysis.report.figures.concentration_curve import concentration_curve, draw_concentration_curve, thinned
+from crm_analysis.report.figures.dots import draw_dots, interval_dots, paired_dots
 from crm_analysis.report.figures.drawing import clear_spot, month_labels, month_ticks
 from crm_analysis.report.figures.equity_history import draw_equity_history, equity_history
 from crm_analysis.report.figures.inline_svg import inline_svg
 from crm_analysis.report.figures.monthly_activity import draw_monthly_activity, monthly_activity
+from crm_analysis.report.figures.moves import draw_tier_moves, tier_moves
 from crm_analysis.report.figures.purchase_tracking import draw_purchase_tracking, purchase_tracking
 from crm_analysis.report.figures.purchases_by_frequency import draw_purchases_by_frequency, purchases_by_frequency
 from crm_analysis.report.figures.row_funnel import row_funnel
+from crm_analysis.report.figures.share_curves import draw_share_curves, share_curves
 from crm_analysis.report.figures.spend_distribution import draw_spend_distribution, spend_distribution
 from crm_analysis.report.figures.style import DATA, NARROW, WIDE, Sheet, drawing_style, new_axes
+from crm_analysis.report.figures.tiers import tiers
 from crm_analysis.report.figures.value_by_tenth import value_by_tenth
 from crm_analysis.report.figures.value_matrix import draw_value_matrix, value_matrix
 from crm_analysis.report.templates import style_sheet
@@ -74,7 +79,52 @@ FUNNEL = pd.DataFrame(
     }
 )
 
+STEPS = pd.DataFrame(
+    {
+        "label": ["Opening equity", "Unwinding of the discount", "Expected margin released", "Closing equity"],
+        "value": [1_000.0, 20.0, -90.0, 930.0],
+        "running": [1_000.0, 1_020.0, 930.0, 930.0],
+        "is_total": [True, False, False, True],
+    }
+)
+LEVERS = pd.DataFrame({"label": ["Spend", "Leaving"], "down": [-120.0, 40.0], "up": [120.0, -35.0]})
+TIERS = pd.DataFrame(
+    {
+        "customers": [40, 960],
+        "share_of_customers": [0.04, 0.96],
+        "share_of_value": [1.1, -0.1],
+        "mean_value": [250.0, -1.0],
+    },
+    index=pd.Index(["platinum", "lead"], name="tier"),
+)
+LOST = pd.DataFrame(
+    {
+        "label": ["Customers, by the rule", "Margin"],
+        "value": [0.45, 0.34],
+        "lower": [0.41, np.nan],
+        "upper": [0.49, np.nan],
+    }
+)
+STATES = pd.DataFrame({"label": ["Active", "Lost"], "value": [0.5, 0.2], "other": [0.6, 0.1]})
+MOVES = pd.DataFrame({"label": ["Platinum", "Lead"], "up": [0, 30], "stayed": [80, 900], "down": [20, 0]})
+CURVES = pd.DataFrame(
+    {
+        "curve": ["1 month"] * 3 + ["1 year"] * 3,
+        "time": [0, 1, 2] * 2,
+        "share": [1.0, 0.8, 0.7, 1.0, 0.95, 0.9],
+        "lower": [1.0, 0.75, 0.6, 1.0, 0.9, np.nan],
+        "upper": [1.0, 0.85, 0.8, 1.0, 0.99, np.nan],
+        "projected": [False, False, True] * 2,
+    }
+)
+
 CHARTS = {
+    "equity_bridge": lambda name: equity_bridge(STEPS, name=name, label=FINDING, currency="USD"),
+    "levers": lambda name: levers(LEVERS, name=name, label=FINDING, currency="USD"),
+    "interval_dots": lambda name: interval_dots(LOST, name=name, label=FINDING, axis="lost"),
+    "paired_dots": lambda name: paired_dots(STATES, name=name, label=FINDING, axis="share", words=("model", "rule")),
+    "tier_moves": lambda name: tier_moves(MOVES, name=name, label=FINDING),
+    "share_curves": lambda name: share_curves(CURVES, name=name, label=FINDING, x="months", y="still running"),
     "purchase_tracking": lambda name: purchase_tracking(TRACKING, name=name, label=FINDING),
     "purchases_by_frequency": lambda name: purchases_by_frequency(FREQUENCY, name=name, label=FINDING),
     "value_matrix": lambda name: value_matrix(MATRIX, COUNTS, name=name, label=FINDING, currency="USD"),
@@ -84,6 +134,7 @@ CHARTS = {
     "equity_history": lambda name: equity_history(HISTORY, name=name, label=FINDING, currency="USD"),
 }
 ROWS = {
+    "tiers": lambda name: tiers(TIERS, label=FINDING, currency="USD"),
     "value_by_tenth": lambda name: value_by_tenth(TENTHS, name=name, label=FINDING, currency="USD"),
     "row_funnel": lambda name: row_funnel(FUNNEL, name=name, label=FINDING),
 }
@@ -300,6 +351,29 @@ def test_equity_needs_no_interval_and_no_second_month():
     assert equity_history(HISTORY[["equity"]].head(1), name="e", label="x", currency="USD").plain() == "x"
 
 
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_dots_stand_at_their_shares_on_the_intervals_there_are(sheet, sheet_axes):
+    ax = draw_dots(LOST, **sheet_axes(sheet), axis="lost", marks=(("value", DATA),))
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    spans = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() != "o"]
+    assert (dots, spans) == ([0.45, 0.34], [(0.41, 0.49)])
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_moves_part_each_tier_into_shares_of_one(sheet, sheet_axes):
+    ax = draw_tier_moves(MOVES, **sheet_axes(sheet))
+    widths = np.array([bar.get_width() for bar in ax.patches]).reshape(3, 2)
+    np.testing.assert_allclose(widths.sum(axis=0), 1)
+    np.testing.assert_allclose(widths[:, 0], [0, 0.8, 0.2])
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_what_is_projected_is_dashed_from_the_last_point_seen(sheet, sheet_axes):
+    ax = draw_share_curves(CURVES, **sheet_axes(sheet), x="months", y="share")
+    drawn = [(line.get_linestyle(), list(line.get_xdata())) for line in ax.lines]
+    assert drawn == [("-", [0, 1]), ("--", [1, 2])] * 2
+
+
 def test_tenths_say_negative_shares_and_draw_no_bar_for_them():
     html = value_by_tenth(TENTHS, name="t", label="x", currency="USD").html()
     assert "−27.0%" in html
@@ -358,3 +432,7 @@ def test_a_label_stands_clear_of_every_line(sheet, sheet_axes):
     assert above > target.min()
     assert below < target.max()
     assert 0 < below < above < 12
+
+
+def test_two_amounts_in_dollars_are_text_and_no_formula():
+    assert "−$120 to +$120" in texts(CHARTS["levers"]("fig"))

@@ -86,17 +86,14 @@ def test_a_shop_in_its_second_month_is_compared_with_what_there_is(tell, simulat
     assert "nan" not in texts["overview"].lower()
 
 
-@pytest.mark.parametrize("unit", ["day", "month"])
-def test_time_may_be_counted_in_days_or_months(tell, unit):
-    texts = tell(None, ("[forecast]", f'[forecast]\ntime_unit = "{unit}"'))
-    assert f"(time in {unit}s)" in texts["overview"] or "Customer equity" in texts["overview"]
-    assert "20 weeks after" in texts["customer_value"]
-
-
 @pytest.fixture(scope="module")
 def costly(tell):
-    """A base that costs more to serve than its margin brings."""
-    return tell(None, ("cost_to_serve_per_year = 1.5", "cost_to_serve_per_year = 60.0"))
+    """A base that costs more to serve than its margin brings; its time is counted in months."""
+    return tell(
+        None,
+        ("cost_to_serve_per_year = 1.5", "cost_to_serve_per_year = 60.0"),
+        ("[forecast]", '[forecast]\ntime_unit = "month"'),
+    )
 
 
 def test_a_base_that_costs_more_than_it_brings_is_told_in_money_not_in_shares(costly):
@@ -199,7 +196,7 @@ def test_a_log_of_one_group_is_called_so(tell, simulated_orders):
 
 @pytest.fixture(scope="module")
 def odd(tell, simulated_orders):
-    """One price for everything, some lines given away, and settings in unusual spellings."""
+    """One price for everything, some lines given away, settings in unusual spellings, and time counted in days."""
     orders = simulated_orders()
     orders = orders[orders["Total"] > 0]
     turn = pd.Series(range(len(orders)), index=orders.index) % 3
@@ -208,7 +205,15 @@ def odd(tell, simulated_orders):
         pd.concat([orders, orders.head(50).assign(Total=0.0)], ignore_index=True),
         ('horizon = "12 months"', 'horizon = "1years"'),
         ("margin = 0.4", "margin = 0.335\nannual_discount_rate = 0.125"),
+        ("[forecast]", '[forecast]\ntime_unit = "day"'),
     )
+
+
+@pytest.mark.parametrize(("shop", "unit"), [("odd", "day"), ("costly", "month")])
+def test_time_may_be_counted_in_days_or_months(request, shop, unit):
+    texts = request.getfixturevalue(shop)
+    assert f"(time in {unit}s)" in texts["overview"] or "Customer equity" in texts["overview"]
+    assert "20 weeks after" in texts["customer_value"]
 
 
 def test_prices_that_are_all_the_same_are_no_correlation(odd):
@@ -228,13 +233,22 @@ def test_free_lines_are_lines_not_orders(odd):
     assert "Rows with an amount of €0.00: 50. They count for the timing of purchases" in odd["overview"]
 
 
-def test_a_fit_that_was_given_stands_behind_the_book_as_it_is(tell, tmp_path):
-    file = tmp_path / "fit.json"
-    file.write_text(BGNBDFit.from_params((0.7, 8.0, 0.7, 2.5), time_unit="week").to_json())
-    texts = tell(None, ("[forecast]", f"[forecast]\npurchase_fit = '{file}'"))
-    assert "BG/NBD with the parameters it was given" in texts["customer_value"]
-    assert "the purchase model, as it was given" in texts["customer_equity"]
-    assert "What is expected, from the doubt about the number of new customers to" in texts["customer_equity"]
+@pytest.fixture(scope="module")
+def by_settings(tell, tmp_path_factory):
+    """A fit made elsewhere, newcomers by a plan, and two tiers: all of the settings."""
+    fit = tmp_path_factory.mktemp("fit") / "fit.json"
+    fit.write_text(BGNBDFit.from_params((0.7, 8.0, 0.7, 2.5), time_unit="week").to_json())
+    plan = '[acquisition]\nsource = "plan"\nplan = 20'
+    tiers = '[segments.pyramid]\nnames = ["VIP", "other"]\ncut_offs = [0.1]'
+    return tell(
+        None, ("[forecast]", f"[forecast]\npurchase_fit = '{fit}'"), ("[report]", f"{plan}\n\n{tiers}\n\n[report]")
+    )
+
+
+def test_a_fit_that_was_given_stands_behind_the_book_as_it_is(by_settings):
+    assert "BG/NBD with the parameters it was given" in by_settings["customer_value"]
+    assert "the purchase model, as it was given" in by_settings["customer_equity"]
+    assert "what is expected contains the doubt about the number of new customers." in by_settings["customer_equity"]
 
 
 @pytest.fixture(scope="module")
@@ -319,13 +333,10 @@ def test_a_shop_with_a_log_alone_says_what_could_be_told(two_months):
     assert re.search(r"[\d,]+ customers moved up and [\d,]+ moved down", text)
 
 
-def test_tiers_and_newcomers_are_those_of_the_settings(tell):
-    plan = (
-        '[acquisition]\nsource = "plan"\nplan = 20\n\n[segments.pyramid]\nnames = ["VIP", "other"]\ncut_offs = [0.1]\n'
-    )
-    texts = tell(None, ("[report]", f"{plan}\n[report]"))
-    assert re.search(r"\d+ VIP customers, 10% of all, hold \d+% of the current base", texts["segments"])
-    assert "New customers are those of the plan, 240 within 12 months, give or take 10%." in texts["customer_equity"]
+def test_tiers_and_newcomers_are_those_of_the_settings(by_settings):
+    assert re.search(r"\d+ VIP customers, 10% of all, hold \d+% of the current base", by_settings["segments"])
+    expected = "New customers are those of the plan, 240 within 12 months, give or take 10%."
+    assert expected in by_settings["customer_equity"]
 
 
 def test_a_sample_names_no_most_valuable_customers(of_a_sample):

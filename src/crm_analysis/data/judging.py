@@ -1,9 +1,9 @@
 """What becomes of each checked line as of a date: the rules of the door, in the order in which they apply."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
@@ -48,6 +48,8 @@ class CheckedLog:
         Customers of the base for each customer of the log: above 1 for a sample.
     all_named : bool
         Whether every line is known to have a customer, so that ids need not be read to tell.
+    cuts : dict
+        Cuts made before, by their date; those of the log as it stands, so that no copy of it takes them over.
     """
 
     lines: ir.Table
@@ -65,6 +67,7 @@ class CheckedLog:
     store: "Store | None" = None
     stands_for: float = 1.0
     all_named: bool = False
+    cuts: dict[date | None, Any] = field(init=False, repr=False, default_factory=dict)
 
 
 def judge(log: CheckedLog, lines: ir.Table, as_of: date | None) -> ir.Table:

@@ -32,6 +32,10 @@ from crm_analysis.errors import SettingsError, Violation, listing, refuse
 from crm_analysis.progress import Progress
 from crm_analysis.settings import DoorRules, EngineSettings, TransactionColumns
 
+# So many lines of cuts are remembered: a book asks for the same dates again and again, and to reckon a cut takes longer
+# than to read it.
+_REMEMBERED_LINES = 1_000_000
+
 
 @dataclass(frozen=True, eq=False)
 class Transactions:
@@ -405,6 +409,16 @@ def _missing_columns(raw: RawTable, columns: TransactionColumns, rules: DoorRule
 
 
 def _cut(log: CheckedLog, as_of: date | None) -> Transactions:
+    if not log.is_copied:
+        return _new_cut(log, as_of)
+    found = log.cuts.pop(as_of, None) or _new_cut(log, as_of)
+    log.cuts[as_of] = found  # the latest that was asked for stands last
+    while len(log.cuts) > max(1, _REMEMBERED_LINES // max(1, log.rows)):
+        del log.cuts[next(iter(log.cuts))]
+    return found
+
+
+def _new_cut(log: CheckedLog, as_of: date | None) -> Transactions:
     judged = judge(log, log.lines, as_of)
     if log.is_copied:
         judged = engines.keep(judged)  # a log is cut once and asked many times

@@ -68,10 +68,19 @@ class Chapter:
 
     def read(self, name: str) -> pd.DataFrame:
         """Take a table that an earlier chapter left."""
+        found = self.find(name)
+        if found is None:
+            raise SettingsError(f"{name}.parquet is not there yet: run the chapters before {self.entry.key!r} first.")
+        return found
+
+    def find(self, name: str) -> pd.DataFrame | None:
+        """Take a table that an earlier chapter left, if it left one."""
         file = self.folder / f"{name}.parquet"
-        if not file.is_file():
-            raise SettingsError(f"{file.name} is not there yet: run the chapters before {self.entry.key!r} first.")
-        return pd.read_parquet(file)
+        return pd.read_parquet(file) if file.is_file() else None
+
+    def clear(self, name: str) -> None:
+        """Take away a table that a run before may have left."""
+        (self.folder / f"{name}.parquet").unlink(missing_ok=True)
 
     def download(self, name: str, table: pd.DataFrame) -> tuple[str, ...]:
         """Save a table as CSV and XLSX beside the page, types kept; return the links to them."""

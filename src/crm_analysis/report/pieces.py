@@ -305,7 +305,7 @@ class Figure(Piece):
     name : str
         Id on the page.
     number : int
-        Of the figure in its chapter.
+        Of the figure in its chapter; 0 leaves out the words "Figure N", in a chapter where some may be absent.
     finding : str
         What to see; never more than the interval allows.
     what : str
@@ -335,7 +335,7 @@ class Figure(Piece):
 
     def plain(self) -> str:
         """Return number and finding."""
-        return f"{_('Figure {n}', n=self.number)}: {self.finding}"
+        return f"{_('Figure {n}', n=self.number)}: {self.finding}" if self.number else self.finding
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def receivable_loss(
     customers: pd.DataFrame,
     *,
     as_of: Day,
-    loss_rates: Mapping[str, float] | Mapping[str, Mapping[str, float]] | None = None,
+    loss_rates: Mapping[str, float | Mapping[str, float]] | None = None,
     source: str | None = None,
 ) -> ReceivableLoss:
     """Expect what of the money owed will not be paid.

@@ -115,7 +115,7 @@ def equity_if(equity: CustomerEquity, change: Change) -> EquityParts:
     values = equity.values
     old, customers = values.assumptions, values.customers
     given = _changed(old, change, customers.as_of)
-    future = _Future(values.fits.purchases, change)
+    future = _Future(values.fits.purchases, change, customers.as_of)
     spend = values.frame["expected_spend"] * (1 + change.spend)
     discounted, lifetime = future.of_customers(customers, given)
     per_purchase = given.margin * spend - given.costs.cost_per_order
@@ -153,11 +153,16 @@ def _changed(old: Assumptions, change: Change, as_of: date | None) -> Assumption
 class _Future:
     """A fit whose customers live the time to come in another way."""
 
-    def __init__(self, fit: PurchaseFit, change: Change) -> None:
+    def __init__(self, fit: PurchaseFit, change: Change, as_of: date | None) -> None:
         self.pace = 1 + change.purchase_rate
         if change.purchase_rate and isinstance(fit, BGBBFit):
             raise SettingsError("purchase_rate: a BG/BB has opportunities to buy, no rate that could change.")
         if isinstance(fit, ClockedFit):
+            if change.purchase_rate and as_of is not None and as_of > fit.clock.last_day:
+                raise SettingsError(
+                    f"purchase_rate: the clock of this fit ends on {fit.clock.last_day}, before the as-of date "
+                    f"{as_of}, so another pace would change the days between as well; fit the model to the whole log."
+                )
             fit, self.pace = replace(fit, speed=fit.speed * self.pace), 1.0
         self.fit = fit
         self.changed = leaving_changed(fit, change.leaving) if change.leaving else fit

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from crm_analysis.messages import _, currency_name, short_money, signed
 from crm_analysis.report.figures.drawing import drawn_twice, label_axes, money_tick
-from crm_analysis.report.figures.style import AXIS, DATA, DATA_2, INK, MIDDLE, MODEL, NARROW, SOFT, Sheet
+from crm_analysis.report.figures.style import AXIS, DATA, DATA_2, INK, MIDDLE, MODEL, NARROW, Sheet
 from crm_analysis.report.pieces import Drawing
 
 _ROW, _TALL_ROW = 30, 48
@@ -60,7 +60,7 @@ def draw_equity_bridge(steps: pd.DataFrame, *, ax: Axes, sheet: Sheet, currency:
     ax.barh(y, end - start, left=start, height=2 * half, color=list(colours))
     if not sheet.is_narrow:  # on a phone the names stand there
         for row in range(len(steps) - 1):
-            ax.plot([end[row]] * 2, [row + half, row + 1 - half], color=SOFT, linewidth=1)
+            ax.plot([end[row]] * 2, [row + half, row + 1 - half], color=AXIS, linewidth=1)
     words = [
         short_money(one, currency) if total else signed(short_money(one, currency), one)
         for one, total in zip(value, is_total, strict=True)

@@ -46,6 +46,7 @@ _RC = {
     "font.family": "DejaVu Sans",  # comes with matplotlib; only measures, the page sets its own
     "font.size": TEXT_SIZE,
     "text.color": INK,
+    "text.parse_math": False,  # two amounts in dollars are no formula
     "axes.edgecolor": AXIS,
     "axes.labelcolor": SOFT,
     "axes.linewidth": 1,

@@ -201,14 +201,14 @@ def parts_table(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> Ta
         name="parts",
         number=number_,
         finding=finding,
-        what=_newcomers_words(chapter, equity),
+        what=f"{_newcomers_words(chapter, equity)} {_interval_words(equity)}",
         frame=frame,
         columns=(
             Column("part", _("Part"), kind="text", sortable=False),
             Column("value", _("Value"), currency, **plain),
-            Column("lower", _("What is realised, from"), contents_words(equity.interval), **plain),
+            Column("lower", _("What is realised, from"), "", **plain),
             Column("upper", _("to"), "", **plain),
-            Column("expected_lower", _("What is expected, from"), contents_words(equity.parameter_interval), **plain),
+            Column("expected_lower", _("What is expected, from"), "", **plain),
             Column("expected_upper", _("to"), "", **plain),
         ),
         total={"part": _("Customer equity"), "value": equity.total}
@@ -225,6 +225,18 @@ def _ends(part: str, intervals: dict[str, tuple[Interval, Interval]], *, blanks:
     realised, expected = intervals[part]
     ends = (realised.lower, realised.upper, expected.lower, expected.upper)
     return {key: [end, *[None] * blanks] for key, end in zip(_ENDS, ends, strict=True)}
+
+
+def _interval_words(equity: CustomerEquity) -> str:
+    """Say what the intervals of the total contain, and those of the current base where these contain less."""
+    words = _(
+        "The interval of what is realised contains {realised}; that of what is expected contains {expected}.",
+        realised=contents_words(equity.interval),
+        expected=contents_words(equity.parameter_interval),
+    )
+    if equity.future is None:
+        return words
+    return words + " " + _("Those of current customers contain no doubt about new ones.")
 
 
 def _newcomers_words(chapter: Chapter, equity: CustomerEquity) -> str:

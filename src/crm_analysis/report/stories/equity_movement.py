@@ -43,7 +43,19 @@ class Movement:
 
 
 def explain_movement(chapter: Chapter, equity: CustomerEquity) -> Movement:
-    """Build the bridge from the book of the month before, if there is one that can be compared with."""
+    """Build the bridge from the book of the month before, if there is one that can be compared with.
+
+    It is left on the shelf as `equity_bridge`, for the overview.
+    """
+    found = _compare(chapter, equity)
+    if found.bridge is None:
+        chapter.clear("equity_bridge")
+    else:
+        chapter.write("equity_bridge", found.bridge)
+    return found
+
+
+def _compare(chapter: Chapter, equity: CustomerEquity) -> Movement:
     before = chapter.period.shift(-1)
     folder = chapter.settings.path(chapter.settings.report.processed) / str(before)
     facts = folder / f"{chapter.entry.key}.json"
@@ -97,7 +109,7 @@ def bridge_figure(chapter: Chapter, movement: Movement, *, number_: int) -> Figu
     shown = bridge[is_total | (value.abs() >= _SHOWN * size)]
     steps = shown.assign(label=[_(STEPS[step]) for step in shown.index], is_total=shown.index.isin([OPENING, CLOSING]))
     # What is not drawn is moved over in silence, so each change starts where it really started.
-    finding = _finding(bridge, chapter.currency)
+    finding = movement_words(bridge, chapter.currency)
     return Figure(
         name="bridge",
         number=number_,
@@ -147,7 +159,7 @@ def bridge_table(chapter: Chapter, movement: Movement) -> Table | Note:
     )
 
 
-def _finding(bridge: pd.DataFrame, currency: str) -> str:
+def movement_words(bridge: pd.DataFrame, currency: str) -> str:
     """Name the largest step that is no arithmetic of time."""
     changes = bridge["value"].drop([OPENING, CLOSING, "unwinding", "released", "horizon_moved"])
     change = float(bridge["value"][CLOSING]) - float(bridge["value"][OPENING])

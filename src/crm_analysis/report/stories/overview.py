@@ -35,6 +35,7 @@ from crm_analysis.report.pieces import (
     Tiles,
 )
 from crm_analysis.report.stories.customer_value import tenths_figure
+from crm_analysis.report.stories.equity_movement import movement_words
 from crm_analysis.report.stories.forecast_test import tracking_figure
 from crm_analysis.report.stories.wording import horizon_words
 from crm_analysis.report.tables import Column, Table
@@ -121,8 +122,9 @@ def tiles(overview: Overview) -> Tiles:
 
 
 def findings(overview: Overview) -> Findings:
-    """Three sentences with their evidence."""
-    return Findings((_equity_finding(overview), _holders_finding(overview), _active_finding(overview)))
+    """A few sentences with their evidence."""
+    told = (_equity_finding(overview), *_movement_finding(overview), _holders_finding(overview))
+    return Findings((*told, _active_finding(overview)))
 
 
 def holders_figure(overview: Overview) -> Figure:
@@ -415,6 +417,15 @@ def _equity_finding(overview: Overview) -> Finding:
     else:
         text = _("{month} lowered equity by {size}, more than its doubt.", month=month, size=size)
     return Finding(text, href, link)
+
+
+def _movement_finding(overview: Overview) -> tuple[Finding, ...]:
+    """What moved equity since the book before; nothing where there is none to compare with."""
+    bridge = overview.chapter.find("equity_bridge")
+    if bridge is None:
+        return ()
+    words = movement_words(bridge, overview.chapter.currency) + "."
+    return (Finding(words, "customer-equity.html#bridge", _("What moved it, step by step")),)
 
 
 def _holders_finding(overview: Overview) -> Finding:

@@ -7,7 +7,7 @@ from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import N_, _, count, percent, plural, short_money
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.pieces import Note
-from crm_analysis.report.stories.segments import Divided
+from crm_analysis.report.stories.division import Divided
 from crm_analysis.report.stories.wording import why_refused
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.receivables import receivable_loss
@@ -142,8 +142,8 @@ def receivables_table(chapter: Chapter, divided: Divided) -> Table | Note:
             ),
         )
     try:
-        found = receivable_loss(known, as_of=chapter.as_of)
-    except (DataError, SettingsError) as error:
+        found = receivable_loss(known, as_of=chapter.as_of, loss_rates=chapter.settings.money.receivable_loss_rates)
+    except DataError as error:
         return Note(_("Money owed cannot be aged"), (why_refused(error),))
     frame = found.by_class.reset_index()
     frame["label"] = [f"{_(str(s))}\n{_(str(a))}" for s, a in zip(frame["settlement"], frame["age"], strict=True)]

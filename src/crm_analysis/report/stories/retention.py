@@ -1,18 +1,22 @@
 """Who stays and who is leaving: churn on four bases, cohorts, contracts, early warnings, win-backs, what is at risk."""
 
 import warnings
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from crm_analysis.data.company_log import open_side_table
 from crm_analysis.data.summaries import split_calibration_holdout
 from crm_analysis.errors import DataError, EstimationWarning, SettingsError
 from crm_analysis.messages import N_, _, count, day, money, number, percent, short_money
 from crm_analysis.report.chapter import Chapter
-from crm_analysis.report.pieces import Note
-from crm_analysis.report.stories.segments import Divided
+from crm_analysis.report.figures.dots import interval_dots
+from crm_analysis.report.figures.share_curves import MOST_CURVES, share_curves
+from crm_analysis.report.pieces import Figure, Note
+from crm_analysis.report.stories.division import Divided
 from crm_analysis.report.stories.wording import of_the_sample, why_refused
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.candidates import refit
@@ -20,7 +24,7 @@ from crm_analysis.value.churn import churn_rates
 from crm_analysis.value.cohort_retention import cohort_retention
 from crm_analysis.value.early_warning import early_warnings
 from crm_analysis.value.likely_lost import likely_lost
-from crm_analysis.value.membership_survival import membership_survival
+from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
 from crm_analysis.value.risk import equity_at_risk
 from crm_analysis.value.win_back import comeback_rates, win_backs
 
@@ -30,6 +34,8 @@ _AT_RISK_DAYS = 90
 _PRECISION = 0.9
 _SILENT = (90, 180, 365)
 _PERIODS_SHOWN = 13
+# The first purchase and two months after it.
+_LEAST_PERIODS = 3
 
 _MEASURES = {
     "by_rule": N_("Customers, by the rule"),
@@ -45,11 +51,27 @@ _MEASURES = {
 }
 
 
-def churn_table(chapter: Chapter, divided: Divided) -> Table | Note:
-    """Put churn on four bases side by side; they seldom agree."""
+@dataclass(frozen=True, eq=False)
+class Churned:
+    """Churn since a quarter ago on four bases.
+
+    Attributes
+    ----------
+    rates : DataFrame or None
+        As `churn_rates` makes it; None where the log does not reach back.
+    refused : str
+        Why a table beside the log was left out; "" where none was.
+    """
+
+    rates: pd.DataFrame | None
+    refused: str = ""
+
+
+def count_churn(chapter: Chapter, divided: Divided) -> Churned:
+    """Count who and what was lost since a quarter ago."""
     log, start = chapter.valued_log, divided.since
     if log.first_date is None or log.first_date > start:
-        return Note(_("No churn to tell"), (_("The log does not reach back a quarter."),))
+        return Churned(None)
     settings = chapter.settings
     tables = {name: open_side_table(settings, name, as_of=chapter.as_of) for name in ("memberships", "market", "exits")}
     frames: dict[str, Any] = {name: None if table is None else table.frame for name, table in tables.items()}
@@ -65,28 +87,44 @@ def churn_table(chapter: Chapter, divided: Divided) -> Table | Note:
         "draws": min(settings.forecast.draws, 200),
         "seed": settings.forecast.seed,
     }
-    refused = ""
     try:
-        found = churn_rates(log, **how, **frames)
+        return Churned(churn_rates(log, **how, **frames).rates)
     except DataError as error:  # a table beside the log must not stop the book
-        refused = why_refused(error)
-        found = churn_rates(log, **how)
-    rates = found.rates.reset_index()
+        return Churned(churn_rates(log, **how).rates, why_refused(error))
+
+
+def churn_figure(chapter: Chapter, divided: Divided, churned: Churned) -> Figure | Note:
+    """Put churn on four bases side by side; they seldom agree."""
+    if churned.rates is None:
+        return Note(_("No churn to tell"), (_("The log does not reach back a quarter."),))
+    known = churned.rates.dropna(subset=["rate"])
+    finding = _churn_finding(known.reset_index().set_index("measure")["rate"], divided)
+    shown = known.reset_index()
+    table = shown.assign(label=[_(_MEASURES[measure]) for measure in shown["measure"]], value=shown["rate"])
+    return Figure(
+        name="churn",
+        number=0,
+        finding=finding,
+        what=_(
+            "Share of what was there on {day} that is there no longer, with its 95% interval where one can be told.",
+            day=day(divided.since),
+        ),
+        drawing=interval_dots(table, name="churn", label=finding, axis=_("lost within a quarter")),
+        note=_("What is counted differs from line to line; the table says how.")
+        + of_the_sample(divided.values.customers.stands_for),
+    )
+
+
+def churn_table(chapter: Chapter, divided: Divided, churned: Churned) -> Table | Note:
+    """Say what churn on each basis counts, of how many, and what it makes over a year."""
+    if churned.rates is None:
+        return Note(_("Nothing to count churn by"), (_("It appears once the log reaches back a quarter."),))
+    refused = churned.refused
+    rates = churned.rates.reset_index()
     rates["label"] = [
         f"{_(_MEASURES[measure])}\n{words}"
         for measure, words in zip(rates["measure"], rates["definition"], strict=True)
     ]
-    known = rates[rates["rate"].notna()].set_index("measure")["rate"]
-    finding = _("Churn since {day} depends on what is counted", day=day(start))
-    if {"by_rule", "margin"} <= set(known.index):
-        finding = _(
-            "Since {day} {customers} of the active customers fell silent; those who brought {margin} of the margin "
-            "of the "
-            "quarter before bought nothing since",
-            day=day(start),
-            customers=percent(float(known["by_rule"])),
-            margin=percent(float(known["margin"])),
-        )
     missing = rates.loc[rates["rate"].isna(), ["label", "note"]]
     why = " ".join(dict.fromkeys(str(note) for note in missing["note"] if note))
     remarks = " ".join(dict.fromkeys(str(note) for note in rates.loc[rates["rate"].notna(), "note"] if note))
@@ -95,14 +133,12 @@ def churn_table(chapter: Chapter, divided: Divided) -> Table | Note:
     for column in ("start", "lost"):
         shown.loc[of_the_market, column] = [percent(float(one), 1) for one in shown.loc[of_the_market, column]]
     return Table(
-        name="churn",
+        name="churn-rates",
         number=0,
-        finding=finding,
+        finding=_("What is counted, and of how many"),
         what=_(
-            "Share of what was there on {day} that is there no longer, with its 95% interval, and what that makes "
-            "over a "
-            "year. {remarks} {why}{sample}",
-            day=day(start),
+            "From {day} on; limits at 95%. {remarks} {why}{sample}",
+            day=day(divided.since),
             remarks=remarks,
             why=f"{why} {refused}".strip(),
             sample=of_the_sample(divided.values.customers.stands_for),
@@ -118,34 +154,71 @@ def churn_table(chapter: Chapter, divided: Divided) -> Table | Note:
             Column("retention", _("Retention"), "%", kind="percent", digits=1, sortable=False),
             Column("annual_rate", _("Churn a year"), "%", kind="percent", digits=1, sortable=False),
         ),
-        downloads=chapter.download("churn", found.rates),
+        downloads=chapter.download("churn", churned.rates),
     )
 
 
-def cohorts_table(chapter: Chapter, divided: Divided) -> Table:
+def _churn_finding(known: pd.Series, divided: Divided) -> str:
+    if not {"by_rule", "margin"} <= set(known.index):
+        return _("Churn since {day} depends on what is counted", day=day(divided.since))
+    return _(
+        "Since {day} {customers} of the active customers fell silent; those who brought {margin} of the margin of the "
+        "quarter before bought nothing since",
+        day=day(divided.since),
+        customers=percent(float(known["by_rule"])),
+        margin=percent(float(known["margin"])),
+    )
+
+
+def cohorts_figure(chapter: Chapter, divided: Divided) -> Figure | Note:
     """How many customers of all cohorts buy in each month after their first."""
     found = cohort_retention(chapter.valued_log, as_of=chapter.as_of, values=divided.values)
     table = found.by_period.head(_PERIODS_SHOWN)
+    if len(table) < _LEAST_PERIODS:
+        return Note(_("No cohorts to follow"), (_("The log is too short to follow those who joined in a month."),))
     spend = found.frame.loc[~found.frame["is_partial"]]
     weighted = (spend["margin"] * spend["customers"]).groupby(level="period").sum()
     table = table.assign(margin=weighted / spend["customers"].groupby(level="period").sum())
-    finding = (
-        _("{share} of customers buy in the month after their first", share=percent(float(table["share_active"].loc[1])))
-        if 1 in table.index
-        else _("The log is too short to follow cohorts")
+    after = table.drop(index=0).reset_index()
+    finding = _(
+        "{share} of customers buy in the month after their first, {later} in month {last}",
+        share=percent(float(after["share_active"].iloc[0])),
+        later=percent(float(after["share_active"].iloc[-1])),
+        last=count(after["period"].iloc[-1]),
     )
-    frame = table.reset_index()
-    return Table(
+    return Figure(
         name="cohorts",
         number=0,
         finding=finding,
         what=_(
-            "All monthly cohorts together, whole months alone. Who does not buy in a month has not left for that. "
-            "Margin: "
-            "so far, for each customer of the cohorts that are so old.{sample}",
-            sample=of_the_sample(divided.values.customers.stands_for),
+            "Share of customers who buy in each month after their first purchase, with its 95% interval; all monthly "
+            "cohorts together, whole months alone."
         ),
-        frame=frame,
+        drawing=share_curves(
+            after.rename(columns={"period": "time", "share_active": "share"}).assign(curve=""),
+            name="cohorts",
+            label=finding,
+            x=_("months since the first purchase"),
+            y=_("buy in the month"),
+        ),
+        note=_(
+            "Who does not buy in a month has not left for that. Later months are seen of older cohorts alone. "
+            "After {last} months a customer of cohorts that old has brought {margin} of margin.",
+            last=count(after["period"].iloc[-1]),
+            margin=money(float(after["margin"].iloc[-1]), chapter.currency),
+        )
+        + of_the_sample(divided.values.customers.stands_for),
+        data=_cohorts_table(chapter, table, found.frame, finding),
+    )
+
+
+def _cohorts_table(chapter: Chapter, table: pd.DataFrame, cohorts: pd.DataFrame, finding: str) -> Table:
+    return Table(
+        name="cohort-months",
+        number=0,
+        finding=finding,
+        what=_("Margin: so far, for each customer of the cohorts that are so old."),
+        frame=table.reset_index(),
         columns=(
             Column("period", _("Months since the first purchase"), kind="count", sortable=False),
             Column("customers", _("Customers"), kind="count", sortable=False),
@@ -156,12 +229,12 @@ def cohorts_table(chapter: Chapter, divided: Divided) -> Table:
                 "margin", _("Margin so far"), chapter.currency, kind="money", currency=chapter.currency, sortable=False
             ),
         ),
-        downloads=chapter.download("cohorts", found.frame),
+        downloads=chapter.download("cohorts", cohorts),
         long=True,
     )
 
 
-def memberships_table(chapter: Chapter) -> Table | Note:
+def memberships_figure(chapter: Chapter) -> Figure | Note:
     """How long memberships last, by plan."""
     table = open_side_table(chapter.settings, "memberships", as_of=chapter.as_of)
     if table is None:
@@ -175,24 +248,51 @@ def memberships_table(chapter: Chapter) -> Table | Note:
             ),
         )
     frame = table.frame
-    by = "plan" if "plan" in frame.columns and frame["plan"].nunique() > 1 else None
+    by = "plan" if "plan" in frame.columns and len(frame["plan"].dropna().unique()) > 1 else None
     try:
         found = membership_survival(frame, as_of=chapter.as_of, by=by)
     except DataError as error:
         return Note(_("Memberships cannot be followed"), (why_refused(error),))
+    return survival_figure(chapter, found, by_plan=by is not None)
+
+
+def survival_figure(chapter: Chapter, found: MembershipSurvival, *, by_plan: bool) -> Figure:
+    """Show the share of memberships still running, by the time since they began."""
+    finding = found.test.verdict() if found.test is not None else _("How long memberships last")
+    largest = found.groups["memberships"].nlargest(MOST_CURVES).index
+    points = found.curves.reset_index()
+    points = points[points["group"].isin(largest)].sort_values(["group", "time"])
+    points["curve"] = [str(one) if by_plan else _("All") for one in points["group"]]
+    left_out = len(found.groups) - len(largest)
+    return Figure(
+        name="memberships",
+        number=0,
+        finding=finding,
+        what=_("Share of memberships still running after so many months (Kaplan-Meier; running ones counted as such)."),
+        drawing=share_curves(
+            points.rename(columns={"survival": "share"}),
+            name="memberships",
+            label=finding,
+            x=_("months since the start"),
+            y=_("still running"),
+            steps=True,
+        ),
+        note=_("Nothing is known beyond the oldest membership of a plan.")
+        + ("" if not left_out else " " + _("{n} smaller plans are in the table alone.", n=count(left_out))),
+        data=_memberships_table(chapter, found, finding, by_plan=by_plan),
+    )
+
+
+def _memberships_table(chapter: Chapter, found: MembershipSurvival, finding: str, *, by_plan: bool) -> Table:
     groups = found.groups.reset_index()
     for months in (3, 6, 12, 24):
         groups[f"after_{months}"] = groups["group"].map(found.survival(months))
-    groups["label"] = [_("All") if by is None else str(one) for one in groups["group"]]
+    groups["label"] = [str(one) if by_plan else _("All") for one in groups["group"]]
     return Table(
-        name="memberships",
+        name="memberships-by-plan",
         number=0,
-        finding=found.test.verdict() if found.test is not None else _("How long memberships last"),
-        what=_(
-            "Share of memberships still running after so many months (Kaplan-Meier, running ones counted as such), "
-            "and the "
-            "time by which half have ended. Nothing is known beyond the oldest."
-        ),
+        finding=finding,
+        what=_("Share still running after so many months, and the time by which half have ended."),
         frame=groups,
         columns=(
             Column("label", _("Plan"), kind="text", sortable=False),
