@@ -67,3 +67,17 @@ def test_every_refund_of_a_customer_is_netted_or_set_aside(log, reconciliation):
 def test_customers_can_be_summarised(transactions):
     customers = summarize_customers(transactions, as_of="2010-12-09")
     assert 4_000 < len(customers) <= 4_383
+
+
+@pytest.mark.parametrize("as_of", ["2010-10-31", "2010-11-30"])
+def test_the_money_of_a_month_end_reconciles_to_the_cent_with_what_is_not_seen_yet(log, transactions, as_of):
+    cut = transactions.until(as_of).reconciliation.set_index("outcome")
+    later = log["InvoiceDate"].str.slice(0, 10) > as_of
+    thousandths = (log["amount"] * 1000).round().astype("int64")
+    signed = thousandths.where(~log["cancelled"], -thousandths.abs())
+    assert cut["rows"].sum() == len(log)
+    assert cut["money"].sum() == Decimal(int(signed.sum())) / 1000
+    assert cut.loc["after_as_of", "rows"] == later.sum()
+    assert cut.loc["after_as_of", "money"] == Decimal(int(signed[later].sum())) / 1000
+    nobody = log["Customer ID"].isna() & ~later
+    assert cut.loc["missing_customer_id", "money"] == Decimal(int(signed[nobody].sum())) / 1000

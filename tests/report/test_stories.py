@@ -129,7 +129,10 @@ def test_the_first_book_says_that_there_is_none_to_compare_with(two_months):
 
 
 def test_the_second_book_says_what_moved_equity(two_months):
-    assert re.search(r"Equity moved by [+−]€[\d.]+k; the largest step beside the passing of time is", two_months[1])
+    assert re.search(
+        r"Since the last book equity moved by [+−]€[\d.]+k; the largest step beside the passing of time is",
+        two_months[1],
+    )
     assert "Memo, not part of equity: customers there before brought €" in two_months[1]
 
 
@@ -299,8 +302,8 @@ def company(tmp_path_factory):
 def test_customers_are_divided_by_what_is_known_of_them(company):
     texts, made = company
     known = made.tables["customers"]
-    for column in ("region", "settlement", "acquisition_channel"):
-        assert all(f"{level} {column}" in texts["segments"] for level in known[column].dropna().unique())
+    for column, name in {"region": "region", "settlement": "settlement", "acquisition_channel": "channel"}.items():
+        assert all(f"{level} {name}" in texts["segments"] for level in known[column].dropna().unique())
 
 
 def test_churn_is_told_on_four_bases(company):

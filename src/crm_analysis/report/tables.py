@@ -186,7 +186,7 @@ def _cell(value: object, column: Column, digits: int) -> Cell:
         first, _break, rest = str(value).partition("\n")
         return Cell(
             Markup("{}<small>{}</small>").format(first, rest) if rest else first,
-            "l prose" if len(first) > _A_SENTENCE else "l",
+            "l prose" if max(len(first), len(rest)) > _A_SENTENCE else "l",
         )
     if isinstance(value, str):
         return Cell(value)

@@ -60,12 +60,15 @@ def paired_dots(table: pd.DataFrame, *, name: str, label: str, axis: str, words:
 def draw_dots(table: pd.DataFrame, *, ax: Axes, sheet: Sheet, axis: str, marks: tuple[tuple[str, str], ...]) -> Axes:
     """Draw onto `ax`: a line from lower to upper, a dot for each mark, the shares in words behind them."""
     numbers = table[[column for column, _colour in marks] + ["lower", "upper"]].astype(float)
-    high = float(np.nanmax(numbers.to_numpy(), initial=0.0))
-    ax.set_xlim(0, (high or 1.0) * 1.3)
+    low, high = (float(end(numbers.to_numpy(), initial=0.0)) for end in (np.nanmin, np.nanmax))
+    # Room at the right for words, and for a dot at the left where a share fell below nothing.
+    ax.set_xlim(1.1 * low, high + 0.3 * (high - low) or 1.0)
+    if low < 0:
+        ax.axvline(0, color=AXIS, linewidth=1)
     ax.set_ylim(len(table) - 0.4, -0.9 if sheet.is_narrow else -0.6)
     ax.set_yticks([])
     ax.grid(visible=False)
-    gap = (_DOT + 4) / ax.bbox.width * ax.get_xlim()[1]
+    gap = (_DOT + 4) / ax.bbox.width * float(np.ptp(ax.get_xlim()))
     for row, (words, shares) in enumerate(zip(table["label"], numbers.to_dict("records"), strict=True)):
         if np.isfinite(shares["lower"]) and np.isfinite(shares["upper"]):
             ax.plot([shares["lower"], shares["upper"]], [row, row], color=AXIS, linewidth=_LINE, solid_capstyle="round")
@@ -79,7 +82,7 @@ def draw_dots(table: pd.DataFrame, *, ax: Axes, sheet: Sheet, axis: str, marks: 
         else:
             ax.text(-10 / ax.bbox.width, row, words, color=INK, ha="right", va="center", transform=across)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=3 if sheet.is_narrow else 5, steps=[1, 2, 2.5, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _at: percent(value)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _at: percent(value, 0)))
     label_axes(ax, sheet, x=axis, depth=40)
     return ax
 

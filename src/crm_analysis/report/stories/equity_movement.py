@@ -115,8 +115,9 @@ def bridge_figure(chapter: Chapter, movement: Movement, *, number_: int) -> Figu
         number=number_,
         finding=finding,
         what=_(
-            "From the equity of {before} to that of {now}, {currency}. Every step values again with one thing changed; "
-            "steps below {least} of the opening are in the table alone.",
+            "From the equity in the book of {before} to that of {now}, {currency}. Every step values again with one "
+            "thing changed; steps below {least} of the opening are in the table alone. The thirteen months above value "
+            "each month by the method of today, so their difference may be another.",
             before=month_of(str(chapter.period.shift(-1))),
             now=month_of(str(chapter.period)),
             currency=chapter.currency,
@@ -167,9 +168,9 @@ def movement_words(bridge: pd.DataFrame, currency: str) -> str:
     moved = signed(short_money(change, currency), change)
     amount = float(changes[largest])
     if amount == 0:
-        return _("Equity moved by {change}; nothing but time went by", change=moved)
+        return _("Since the last book equity moved by {change}; nothing but time went by", change=moved)
     return _(
-        "Equity moved by {change}; the largest step beside the passing of time is {step}, {amount}",
+        "Since the last book equity moved by {change}; the largest step beside the passing of time is {step}, {amount}",
         change=moved,
         step=_(STEPS[largest]).lower(),
         amount=signed(short_money(amount, currency), amount),

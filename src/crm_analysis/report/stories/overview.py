@@ -272,11 +272,14 @@ def _tile(overview: Overview, one: Indicator) -> Tile:
     )
     if one.key == "equity":
         unit = _(
-            "{level} interval {lower} to {upper}. Discounted margin of the next {horizon}, current customers.",
+            "{level} interval {lower} to {upper}. Discounted margin of the next {horizon}, {customers}.",
             level=percent(card.equity_interval.level, 0),
             lower=short_money(card.equity_interval.lower, chapter.currency),
             upper=short_money(card.equity_interval.upper, chapter.currency),
             horizon=_horizon(overview),
+            customers=_("current customers")
+            if overview.equity.facts["potential"] is None
+            else _("of current customers and those expected to join, net of their cost"),
         )
     elif one.key == "revenue":
         unit = _(

@@ -41,7 +41,8 @@ def prices_table(chapter: Chapter, divided: Divided) -> Table | Note:
             _("No prices to compare"),
             (_("No product was bought by two tiers since {day}.", day=day(since)),),
         )
-    frame = table.reset_index(names="tier")
+    in_order = [tier for tier in divided.pyramid.table.index if tier in table.index]
+    frame = table.loc[in_order].reset_index(names="tier")
     frame["label"] = [_(str(tier)).capitalize() for tier in frame["tier"]]
     return Table(
         name="prices",

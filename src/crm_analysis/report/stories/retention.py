@@ -364,7 +364,11 @@ def lost_table(chapter: Chapter, divided: Divided) -> Table | Note:
     return Table(
         name="lost",
         number=0,
-        finding=_("{number} customers are likely lost", number=count(len(found))),
+        finding=_(
+            "{number} customers are likely lost: they will buy nothing within {days} days",
+            number=count(len(found)),
+            days=count(_AT_RISK_DAYS),
+        ),
         what=_(
             "{statement} Shown are the {shown} who spent most.", statement=rule.statement(), shown=count(len(frame))
         ),

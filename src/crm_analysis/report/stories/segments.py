@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import SettingsError
-from crm_analysis.messages import _, count, day, month_of, percent, short_money
+from crm_analysis.messages import N_, _, count, day, month_of, percent, short_money
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.moves import tier_moves
 from crm_analysis.report.figures.tiers import tiers as tiers_drawing
@@ -169,7 +169,13 @@ def _migration_table(chapter: Chapter, divided: Divided, moved: Migration, findi
 # What is known of customers beside their purchases, in the order in which it is shown.
 # Fewer customers than this are no level to name, be it only because their value may be one of their own.
 _FEW = 5
-_ATTRIBUTES = ("kind", "region", "settlement", "receivable_status", "acquisition_channel")
+_ATTRIBUTES = {
+    "kind": N_("kind"),
+    "region": N_("region"),
+    "settlement": N_("settlement"),
+    "receivable_status": N_("money owed"),
+    "acquisition_channel": N_("channel"),
+}
 
 
 def attributes_table(chapter: Chapter, divided: Divided) -> Table | Note:
@@ -194,7 +200,8 @@ def attributes_table(chapter: Chapter, divided: Divided) -> Table | Note:
         except SettingsError:  # one level, or as many as customers
             left_out.append(name)
             continue
-        parts.append(table.assign(level=[" ".join(str(level).split()) for level in table.index], attribute=name))
+        levels = [" ".join(str(level).split()) for level in table.index]
+        parts.append(table.assign(level=levels, attribute=_(_ATTRIBUTES.get(name, name))))
     if not parts:
         return Note(
             _("The table of customers divides nobody"),
@@ -208,7 +215,7 @@ def attributes_table(chapter: Chapter, divided: Divided) -> Table | Note:
         name="attributes",
         number=0,
         finding=_(
-            "Worth most on average are customers with {attribute} {level}, {value} each",
+            'Customers with {attribute} "{level}" are worth most on average, {value} each',
             attribute=best["attribute"],
             level=best["level"],
             value=short_money(float(best["mean_value"]), chapter.currency),
