@@ -9,8 +9,12 @@ import pandas as pd
 from crm_analysis.data.activity import daily_purchases
 from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.sources import read_transactions
-from crm_analysis.errors import SettingsError, Violation, refuse
+from crm_analysis.errors import DataError, SettingsError, Violation, refuse
 from crm_analysis.periods import months_after
+
+# So long does a log show old customers as new; in a shorter log half of it, so that something is left to learn from.
+_YOUNG = 6
+_LEAST_MONTHS = 3
 
 
 def monthly_newcomers(transactions: Any, *, as_of: Day) -> pd.Series:
@@ -83,3 +87,34 @@ def checked_newcomers(newcomers: Any, *, as_of: date) -> pd.Series:
         if rows.any()
     )
     return pd.Series(known["number"].to_numpy(), index=pd.Index(known["day"].dt.date, name="month"))
+
+
+def months_to_learn_from(transactions: Any, newcomers: pd.Series | None, day: date) -> tuple[pd.Series, int]:
+    """Count the newcomers of the whole months up to a day without the first of a log, and say how many these were.
+
+    Parameters
+    ----------
+    transactions, newcomers
+        The log, or the counts: one of the two.
+    day : date
+
+    Raises
+    ------
+    DataError
+        When fewer than three whole months are known, or the counts are none.
+    SettingsError
+        For both or neither of them.
+    """
+    if (transactions is None) == (newcomers is None):
+        raise SettingsError("give transactions or newcomers, one of the two, to forecast new customers from.")
+    if newcomers is None:
+        joined = monthly_newcomers(transactions, as_of=day)
+        left_out = min(_YOUNG, len(joined) // 2)
+    else:
+        joined, left_out = checked_newcomers(newcomers, as_of=day), 0
+    if len(joined) < _LEAST_MONTHS:
+        raise DataError(
+            f"the log shows {len(joined)} whole month(s) up to {day}; a forecast of new customers needs "
+            f"{_LEAST_MONTHS}.\nTo fix: give a longer log, or a plan (acquisition.plan in crm.toml)."
+        )
+    return joined.iloc[left_out:], left_out
