@@ -9,7 +9,8 @@ import pytest
 from crm_analysis import pipeline_acquisition, simulate_company, stage_probabilities
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.settings import load_settings
-from crm_analysis.value.acquisition import Acquisition
+from crm_analysis.value.acquisition import Acquisition, mean_first_spend
+from crm_analysis.value.period import period_acquisition
 from crm_analysis.value.repeated_acquisition import repeated_acquisition
 
 AS_OF = date(2024, 12, 31)
@@ -133,3 +134,15 @@ def test_settings_with_a_pipeline_and_no_prospects_are_refused(tmp_path):
     (tmp_path / "crm.toml").write_text('[acquisition]\nsource = "pipeline"\n', encoding="utf-8")
     with pytest.raises(SettingsError, match=r"name it as \[sources.prospects\]"):
         load_settings(tmp_path / "crm.toml")
+
+
+def test_by_the_settings_a_period_takes_its_newcomers_from_the_prospects(sample_values, sample_log, tmp_path):
+    rows = history(leads=40)
+    rows["entered_stage_on"] -= pd.Timestamp(AS_OF) - pd.Timestamp(sample_values.customers.as_of)
+    rows.to_csv(tmp_path / "leads.csv", index=False)
+    text = '[sources.prospects]\npath = "leads.csv"\n\n[acquisition]\nsource = "pipeline"\n'
+    (tmp_path / "crm.toml").write_text(text, encoding="utf-8")
+    joining, words = period_acquisition(sample_log, sample_values, load_settings(tmp_path / "crm.toml"))
+    assert joining.source == "pipeline"
+    assert words == joining.words
+    assert joining.first_spend == pytest.approx(mean_first_spend(sample_values.customers))
