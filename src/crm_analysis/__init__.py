@@ -55,7 +55,9 @@ if TYPE_CHECKING:
     from crm_analysis.value.likely_lost import LostRule, likely_lost
     from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
     from crm_analysis.value.migration import Migration, migration_matrix
+    from crm_analysis.value.newcomer_counts import monthly_newcomers
     from crm_analysis.value.pipeline import StageProbabilities, stage_probabilities
+    from crm_analysis.value.pipeline_acquisition import pipeline_acquisition
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
     from crm_analysis.value.pyramid import CustomerPyramid, customer_pyramid
     from crm_analysis.value.receivables import ReceivableLoss, receivable_loss
@@ -146,8 +148,10 @@ __all__ = [
     "load_settings",
     "membership_survival",
     "migration_matrix",
+    "monthly_newcomers",
     "open_side_table",
     "order_clock",
+    "pipeline_acquisition",
     "planned_acquisition",
     "price_by_tier",
     "purchase_intervals",
@@ -228,7 +232,9 @@ _HOMES = {
     "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
     "crm_analysis.value.membership_survival": ("MembershipSurvival", "membership_survival"),
     "crm_analysis.value.migration": ("Migration", "migration_matrix"),
+    "crm_analysis.value.newcomer_counts": ("monthly_newcomers",),
     "crm_analysis.value.pipeline": ("StageProbabilities", "stage_probabilities"),
+    "crm_analysis.value.pipeline_acquisition": ("pipeline_acquisition",),
     "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
     "crm_analysis.value.pyramid": ("CustomerPyramid", "customer_pyramid"),
     "crm_analysis.value.receivables": ("ReceivableLoss", "receivable_loss"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -142,6 +142,7 @@ def build_scorecard(
     targets: Mapping[str, float] | None = None,
     fitted_anew: bool = True,
     sample: Transactions | None = None,
+    prospects: Any = None,
 ) -> Scorecard:
     """Compute thirteen months of every indicator.
 
@@ -162,6 +163,8 @@ def build_scorecard(
         Whether the purchase model is fitted to each month, as in `equity_history`.
     sample : Transactions, optional
         The log of the sample of customers that was valued, where `equity` is not made from everybody.
+    prospects : SideTable, or anything `read_prospects` accepts, optional
+        The history behind an acquisition from the pipeline.
 
     Raises
     ------
@@ -188,6 +191,7 @@ def build_scorecard(
         fitted_anew=fitted_anew,
         acquisition=equity.acquisition,
         newcomers=transactions,
+        prospects=prospects,
     )
     # A month whose log was too short for a sound fit has no equity to compare with.
     history["equity"] = [*earlier["equity"].where(earlier["sound"]), equity.total]

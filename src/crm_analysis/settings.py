@@ -197,16 +197,16 @@ class AcquisitionSettings(_Part):
 
     Attributes
     ----------
-    source : {"history", "plan", "none"}
+    source : {"history", "pipeline", "plan", "none"}
         "history" forecasts it from those who joined so far (of a log that nobody joins any more, none are expected),
-        "plan" takes `plan`, "none" leaves future customers unvalued.
+        "pipeline" from the prospects, "plan" takes `plan`, "none" leaves future customers unvalued.
     plan : float or dict
         New customers a month, or a number for each month ("2011-01" = 120).
     plan_error : float
         Standard deviation of the log of the planned total: 0.1 is about ten percent.
     """
 
-    source: Literal["history", "plan", "none"] = "history"
+    source: Literal["history", "pipeline", "plan", "none"] = "history"
     plan: Money | dict[Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")], Money] | None = None
     plan_error: Fraction = 0.1
 
@@ -384,6 +384,14 @@ class Settings(_Part):
     engine: EngineSettings = EngineSettings()
     segments: SegmentSettings = SegmentSettings()
     report: ReportSettings = ReportSettings()
+
+    @field_validator("acquisition", mode="after")
+    @classmethod
+    def _has_a_pipeline(cls, acquisition: AcquisitionSettings, others: ValidationInfo) -> AcquisitionSettings:
+        sources = others.data.get("sources")
+        if acquisition.source == "pipeline" and sources is not None and sources.prospects is None:
+            raise ValueError('source = "pipeline" needs the history of prospects: name it as [sources.prospects]')
+        return acquisition
 
     def path(self, relative: str) -> Path:
         """Return `relative` as a path below `root` (an absolute one stays as it is)."""

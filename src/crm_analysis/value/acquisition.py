@@ -1,41 +1,33 @@
 """How many customers will join: forecast from those who joined so far, or taken from a plan; with how sure that is.
 
 A log that is younger than its shop shows old customers as new when it sees them first, so its first months are left
-out. The forecast is chosen by forecasts made earlier inside the log, and how far these were off is its doubt.
+out. How far forecasts made earlier inside the log were off widens or narrows the doubt of the forecast.
 """
 
-import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from crm_analysis.data.activity import daily_purchases
 from crm_analysis.data.contracts import Day, to_day
-from crm_analysis.data.sources import read_transactions
 from crm_analysis.data.summaries import CustomerSummary
-from crm_analysis.errors import DataError, SettingsError
+from crm_analysis.errors import SettingsError
 from crm_analysis.messages import N_, _, count, percent
 from crm_analysis.models.histories import Floats
 from crm_analysis.periods import Month, months_after, units_per_year
+from crm_analysis.value.newcomer_counts import months_to_learn_from
+from crm_analysis.value.newcomer_model import outlook
+from crm_analysis.value.newcomer_tests import LARGEST_ERROR, earlier_tests, error_after_tests, no_tests
 
 Source = Literal["history", "plan", "pipeline"]
 
 _YEAR = 12
-# So long does a log show old customers as new; in a shorter log half of it, so that something is left to learn from.
-_YOUNG = 6
-_LEAST_MONTHS = 3
-_LEAST_TESTS = 3
-_ORIGINS = 12
-# Error of a year's total before any test has spoken; and the largest that is believed.
-_UNTESTED_ERROR, _LARGEST_ERROR = 0.20, 1.0
-_MEAN_OF_A_YEAR = N_("mean of the last twelve months")
-_MEAN_OF_A_QUARTER = N_("mean of the last three months")
-_TREND = N_("damped trend")
-_TREND_AND_SEASONS = N_("damped trend with seasons")
+# A forecast reaches so far beyond what was asked for, so that a later book can move the horizon on.
+MONTHS_MORE = _YEAR
+_METHOD = N_("level, growth and seasons of the months so far")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +52,8 @@ class Acquisition:
         For the reader: where the numbers come from and how far to trust them.
     as_of : date
     tests : DataFrame, indexed by as-of date
-        Forecasts made earlier: months (count), actual, expected, log_ratio (of the totals), month_error (root mean
-        squared log ratio of single months); empty where there were none.
+        Forecasts made earlier: months (count), actual, expected, log_ratio (of the totals), doubt (how far off they
+        might be, a standard deviation with chance in it); empty where there were none.
     """
 
     expected: Floats
@@ -125,14 +117,22 @@ class Acquisition:
 
 
 def forecast_acquisition(
-    transactions: Any, *, as_of: Day, months: int, customers: CustomerSummary | None = None
+    transactions: Any = None,
+    *,
+    newcomers: pd.Series | None = None,
+    as_of: Day,
+    months: int,
+    customers: CustomerSummary | None = None,
 ) -> Acquisition:
     """Forecast how many customers will join, from how many did.
 
     Parameters
     ----------
     transactions : Transactions or anything `read_transactions` accepts
-        The purchase log.
+        The purchase log; or
+    newcomers : Series, indexed by the last day of each month
+        how many joined in each, as `monthly_newcomers` returns them: for a company without a purchase log. All of its
+        months up to `as_of` are learnt from, so leave out those in which old customers count as new.
     as_of : date or str
         Last day that is known. Months are counted back and forth from it, so they are calendar months for the last day
         of one.
@@ -148,85 +148,36 @@ def forecast_acquisition(
     Raises
     ------
     DataError
-        When fewer than three whole months are known.
+        When fewer than three whole months are known, or the counts are none.
     SettingsError
-        For a number of months below 1.
+        For a number of months below 1, and for both or neither of `transactions` and `newcomers`.
 
     Notes
     -----
-    Candidates are the means of the last twelve and three months and exponential smoothing of the logarithm with a
-    damped trend, from two and a half years on with seasons too (Hyndman & Athanasopoulos, Forecasting: Principles and
-    Practice, ch. 8).
-    The one whose earlier forecasts of single months were least far off is taken. The doubt is the root mean squared log
-    error of its totals, which beyond a year, or the months it was tested on, grows with the square root of time; as
-    tests overlap and are few, one test's weight is given to an error of 20% over a year. The chance in single months is
-    in these errors and is drawn on top of them, so that intervals are a little wide where few join.
+    Level, drift and seasons are those of a structural model of the counts, averaged over how strong each may be; see
+    `newcomer_model.outlook`. Its error is multiplied by how far forecasts made in the same way at up to twelve earlier
+    dates were off, in units of what they might have been off by, chance included; as these tests overlap and are few,
+    the model's own word counts as much as one independent test. Chance is no part of the error: what single months do
+    beyond what is expected of them is drawn on top of it, by `dispersion`.
     """
     if months < 1:
         raise SettingsError(f"months is {months}; forecast one month at least.")
     day = to_day(as_of, "as_of")
-    joined, left_out = _months_to_learn_from(transactions, day)
-    seen = joined.to_numpy(dtype=np.float64)
-    candidates = _candidates(len(seen))
-    chosen = _best(seen, months, candidates)
-    tests = _tested(seen, months, _METHODS[chosen], shortest=_LEAST_KNOWN[chosen], ends=joined.index)
-    error = _doubt(tests, months)
+    joined, left_out = months_to_learn_from(transactions, newcomers, day)
+    found = outlook(joined.to_numpy(dtype=np.float64), months=months, ahead=months + MONTHS_MORE)
+    tests = earlier_tests(joined, months, lambda seen, _day, ahead: outlook(seen, months=ahead))
+    error = error_after_tests(found.error, tests)
     return Acquisition(
-        expected=_METHODS[chosen](seen, months + _YEAR),
+        expected=found.expected,
         error=error,
-        dispersion=_dispersion(seen),
+        dispersion=found.dispersion,
         first_spend=None if customers is None else mean_first_spend(customers),
         source="history",
-        method=chosen,
-        words=_forecast_words(chosen, len(candidates), tests, error, left_out),
+        method=_METHOD,
+        words=_forecast_words(tests, error, left_out),
         as_of=day,
         tests=tests,
     )
-
-
-def repeated_acquisition(acquisition: Acquisition, transactions: Any, *, customers: CustomerSummary) -> Acquisition:
-    """Forecast who joins as of another date in the way of a forecast made before, neither chosen nor tested again.
-
-    Parameters
-    ----------
-    acquisition : Acquisition
-        The forecast to repeat; a plan is taken to have been the same then.
-    transactions : Transactions or anything `read_transactions` accepts
-        The log; what came after the date of `customers` is not seen.
-    customers : CustomerSummary
-        As of the other date, which it must tell.
-
-    Raises
-    ------
-    DataError
-        When fewer than three whole months are known by then.
-    """
-    day = customers.as_of
-    if day is None:
-        raise SettingsError("the summary has no as-of date to forecast new customers from.")
-    if acquisition.source != "history":
-        return replace(acquisition, as_of=day, tests=_no_tests())
-    joined, _left_out = _months_to_learn_from(transactions, day)
-    seen = joined.to_numpy(dtype=np.float64)
-    # A log that was too short then for the way that is best now.
-    way = acquisition.method if len(seen) >= _LEAST_KNOWN[acquisition.method] else _MEAN_OF_A_YEAR
-    expected = _METHODS[way](seen, len(acquisition.expected))
-    first_spend = mean_first_spend(customers)
-    return replace(
-        acquisition, expected=expected, method=way, first_spend=first_spend, as_of=day, words="", tests=_no_tests()
-    )
-
-
-def _months_to_learn_from(transactions: Any, day: date) -> tuple[pd.Series, int]:
-    """Count the newcomers of the whole months up to a day without the first ones, and say how many were left out."""
-    joined = monthly_newcomers(transactions, as_of=day)
-    if len(joined) < _LEAST_MONTHS:
-        raise DataError(
-            f"the log shows {len(joined)} whole month(s) up to {day}; a forecast of new customers needs "
-            f"{_LEAST_MONTHS}.\nTo fix: give a longer log, or a plan (acquisition.plan in crm.toml)."
-        )
-    left_out = min(_YOUNG, len(joined) // 2)
-    return joined.iloc[left_out:], left_out
 
 
 def planned_acquisition(
@@ -259,7 +210,7 @@ def planned_acquisition(
         For a plan that is negative or lacks months, and an error below 0 or above 1.
     """
     day = to_day(as_of, "as_of")
-    if not 0 <= error <= _LARGEST_ERROR:
+    if not 0 <= error <= LARGEST_ERROR:
         raise SettingsError(f"the error of the acquisition plan is {error}; give a number from 0 to 1.")
     names = [str(Month.of(months_after(day, ahead))) for ahead in range(1, months + 1)]
     if isinstance(plan, Mapping):
@@ -289,33 +240,8 @@ def planned_acquisition(
         method="",
         words=f"{words}, {doubt}.",
         as_of=day,
-        tests=_no_tests(),
+        tests=no_tests(),
     )
-
-
-def monthly_newcomers(transactions: Any, *, as_of: Day) -> pd.Series:
-    """Count first purchases in the whole months up to a date.
-
-    Returns
-    -------
-    Series, indexed by the last day of each month
-        Months end on the day of `as_of`: calendar months for the last day of one. The month in which the log begins is
-        whole only where the log holds all of its days.
-    """
-    day = to_day(as_of, "as_of")
-    first = daily_purchases(read_transactions(transactions, as_of=day))["first"]
-    if first.empty:
-        return pd.Series(dtype="int64", index=pd.Index([], name="month"))
-    begin, ends = first.index[0].date(), [day]
-    while months_after(day, -len(ends)) >= begin:
-        ends.append(months_after(day, -len(ends)))
-    oldest = months_after(day, -len(ends))
-    if (begin - oldest).days == 1:
-        ends.append(oldest)
-    edges = pd.DatetimeIndex(ends[::-1])
-    so_far = np.concatenate([[0], first.cumsum().to_numpy()])
-    at_edges = so_far[first.index.searchsorted(edges, side="right")]
-    return pd.Series(np.diff(at_edges), index=pd.Index([edge.date() for edge in edges[1:]], name="month"))
 
 
 def mean_first_spend(customers: CustomerSummary) -> float | None:
@@ -331,123 +257,12 @@ def mean_first_spend(customers: CustomerSummary) -> float | None:
     return float(first[recent].mean() if recent.sum() >= 30 else first.mean())
 
 
-# --- ways to forecast -------------------------------------------------------------------------------------------
-
-
-def _mean_of_the_last(months: int) -> Callable[[Floats, int], Floats]:
-    return lambda seen, ahead: np.full(ahead, seen[-months:].mean())
-
-
-def _smoothed(seasons: bool) -> Callable[[Floats, int], Floats]:
-    def forecast(seen: Floats, ahead: int) -> Floats:
-        from statsmodels.tsa.exponential_smoothing.ets import ETSModel  # loads for a second, and only here is it wanted
-
-        how: dict[str, Any] = {"seasonal": "add", "seasonal_periods": _YEAR} if seasons else {}
-        with warnings.catch_warnings():
-            # A search that ends early gives a poorer forecast, and the test tells.
-            warnings.simplefilter("ignore")
-            model = ETSModel(
-                np.log(seen + 0.5),
-                error="add",
-                trend="add",
-                damped_trend=True,
-                initialization_method="heuristic",
-                **how,
-            )
-            future = np.asarray(model.fit(disp=False).forecast(ahead))
-        return np.maximum(np.exp(np.minimum(future, np.log(seen.max() + 1) + 3)) - 0.5, 0.0)
-
-    return forecast
-
-
-_METHODS: dict[str, Callable[[Floats, int], Floats]] = {
-    _MEAN_OF_A_YEAR: _mean_of_the_last(_YEAR),
-    _MEAN_OF_A_QUARTER: _mean_of_the_last(3),
-    _TREND: _smoothed(seasons=False),
-    _TREND_AND_SEASONS: _smoothed(seasons=True),
-}
-
-
-# Months each way needs to have seen.
-_LEAST_KNOWN = {_MEAN_OF_A_YEAR: 3, _MEAN_OF_A_QUARTER: 3, _TREND: 10, _TREND_AND_SEASONS: 2 * _YEAR}
-
-
-def _candidates(months: int) -> list[str]:
-    """Name the ways that so many months can bear, the simplest first: it wins among equals."""
-    return [
-        _MEAN_OF_A_YEAR,
-        _MEAN_OF_A_QUARTER,
-        *([_TREND] if months >= _LEAST_KNOWN[_TREND] + _LEAST_TESTS else []),
-        *([_TREND_AND_SEASONS] if months >= _LEAST_KNOWN[_TREND_AND_SEASONS] + 2 * _LEAST_TESTS else []),
-    ]
-
-
-_TESTED = ["months", "actual", "expected", "log_ratio", "month_error"]
-
-
-def _best(seen: Floats, months: int, candidates: list[str]) -> str:
-    """Name the way whose forecasts from the same earlier dates were least far off, month by month."""
-    shortest = max(_LEAST_KNOWN[name] for name in candidates)
-    off = {}
-    for name in candidates:
-        tests = _tested(seen, months, _METHODS[name], shortest=shortest)
-        off[name] = float(tests["month_error"].mean()) if len(tests) else 0.0
-    return min(candidates, key=off.__getitem__)
-
-
-def _tested(
-    seen: Floats,
-    months: int,
-    forecast: Callable[[Floats, int], Floats],
-    *,
-    shortest: int,
-    ends: pd.Index | None = None,
-) -> pd.DataFrame:
-    """Forecast from earlier months on, a dozen times at most, and compare."""
-    ahead = max(1, min(months, len(seen) // 3, len(seen) - shortest - _LEAST_TESTS + 1))
-    rows = {}
-    for origin in list(range(shortest, len(seen) - ahead + 1))[-_ORIGINS:]:
-        actual, expected = seen[origin : origin + ahead], forecast(seen[:origin], ahead)
-        # Half a customer on both sides, so that months in which nobody came can be compared.
-        total = np.log((actual.sum() + 0.5) / (expected.sum() + 0.5))
-        single = np.sqrt(np.mean(np.log((actual + 0.5) / (expected + 0.5)) ** 2))
-        rows[origin if ends is None else ends[origin - 1]] = (ahead, actual.sum(), expected.sum(), total, single)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=_TESTED).astype(float).rename_axis("as_of")
-
-
-def _no_tests() -> pd.DataFrame:
-    return pd.DataFrame(columns=_TESTED, dtype=float).rename_axis("as_of")
-
-
-def _doubt(tests: pd.DataFrame, months: int) -> float:
-    """Standard deviation of the log of the total of so many months."""
-    assumed = _UNTESTED_ERROR**2 * months / _YEAR
-    if tests.empty:
-        return min(assumed**0.5, _LARGEST_ERROR)
-    ahead = float(tests["months"].iloc[0])
-    # Tests a month apart share all but one of their months.
-    independent = 1 + (len(tests) - 1) / ahead
-    # Within a year chance and season even out about as fast as the level drifts; later the drift remains.
-    seen = float((tests["log_ratio"] ** 2).mean()) * max(1.0, months / max(ahead, _YEAR))
-    return float(min(((independent * seen + assumed) / (independent + 1)) ** 0.5, _LARGEST_ERROR))
-
-
-def _dispersion(seen: Floats) -> float:
-    """Variance over mean of a month's number around the months beside it: what chance does to a single month."""
-    if len(seen) < 4 or not seen.mean() > 0:
-        return 1.0
-    # Second differences take level and trend out; their variance is six times that of one month.
-    return float(max(1.0, np.mean(np.diff(seen, 2) ** 2) / 6 / seen.mean()))
-
-
-def _forecast_words(chosen: str, candidates: int, tests: pd.DataFrame, error: float, left_out: int) -> str:
-    sentences = [_("New customers are forecast by the {method}.", method=_(chosen))]
+def _forecast_words(tests: pd.DataFrame, error: float, left_out: int) -> str:
+    sentences = [_("New customers are forecast by {method}.", method=_(_METHOD))]
     if len(tests) > 1:
         sentences.append(
             _(
-                "Of {candidates} ways it came nearest month by month; {tests} totals of {ahead} months forecast "
-                "earlier were off by {off}.",
-                candidates=count(candidates),
+                "{tests} totals of {ahead} months forecast earlier in this way were off by {off}.",
                 tests=count(len(tests)),
                 ahead=count(tests["months"].iloc[0]),
                 off=percent(float(np.sqrt((tests["log_ratio"] ** 2).mean()))),

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ from crm_analysis.data.summaries import summarize_customers
 from crm_analysis.errors import DataError, EstimationWarning
 from crm_analysis.models.gamma_gamma import fit_gamma_gamma
 from crm_analysis.periods import Horizon
-from crm_analysis.value.acquisition import Acquisition, repeated_acquisition
+from crm_analysis.value.acquisition import Acquisition
 from crm_analysis.value.candidates import refit
 from crm_analysis.value.lifetime_value import CustomerValues, Fits, revalue
 from crm_analysis.value.potential import potential_value
+from crm_analysis.value.repeated_acquisition import repeated_acquisition
 
 
 def equity_history(
@@ -26,6 +28,7 @@ def equity_history(
     fitted_anew: bool = True,
     acquisition: Acquisition | None = None,
     newcomers: Transactions | None = None,
+    prospects: Any = None,
 ) -> pd.DataFrame:
     """Value the base on several dates, each with the log as it stood then and the models fitted anew.
 
@@ -42,9 +45,11 @@ def equity_history(
         False to keep the purchase fit of `like` on all dates, as for one whose parameters were given.
     acquisition : Acquisition, optional
         That of the valuation to repeat, forecast again on each date in the same way; a plan is taken to have been the
-        same then. None: future customers are not valued.
+        same then, and so is a pipeline without `prospects`. None: future customers are not valued.
     newcomers : Transactions, optional
         The log in which newcomers are counted, where `transactions` are those of a sample.
+    prospects : SideTable, or anything `read_prospects` accepts, optional
+        The history behind an acquisition from the pipeline; it is cut at each date.
 
     Returns
     -------
@@ -65,7 +70,9 @@ def equity_history(
                 purchases = refit(like.fits.purchases, log, customers) if fitted_anew else like.fits.purchases
                 fits = Fits(purchases, fit_gamma_gamma(customers))
             values = revalue(like, fits=fits, customers=customers)
-            joining = acquisition and repeated_acquisition(acquisition, newcomers or transactions, customers=customers)
+            joining = acquisition and repeated_acquisition(
+                acquisition, newcomers or transactions, prospects=prospects, customers=customers
+            )
         except DataError:  # too young a base to learn from
             rows[as_of] = (customers.number_of_customers, np.nan, np.nan, False)
             continue

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from crm_analysis.data.company_log import open_side_table
 from crm_analysis.data.order_clock import is_open_shop
 from crm_analysis.data.sources import Transactions
 from crm_analysis.errors import DataError, SettingsError
@@ -16,6 +17,7 @@ from crm_analysis.settings import MoneySettings, Settings
 from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, planned_acquisition
 from crm_analysis.value.forecast import Forecast, forecast_purchases
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+from crm_analysis.value.pipeline_acquisition import pipeline_acquisition
 from crm_analysis.value.potential import Pieces
 
 
@@ -104,6 +106,14 @@ def period_acquisition(
             wanted.plan, as_of=customers.as_of, months=months, error=wanted.plan_error, customers=customers
         )
         return plan, plan.words
+    if wanted.source == "pipeline":
+        prospects = open_side_table(settings, "prospects", as_of=customers.as_of)
+        assert prospects is not None  # the settings are refused without it
+        try:
+            wins = pipeline_acquisition(prospects, as_of=customers.as_of, months=months, customers=customers)
+        except DataError:
+            return None, _("The history of prospects is too short to forecast their wins, so these are not valued.")
+        return wins, wins.words
     if not is_open_shop(transactions, as_of=customers.as_of):
         return None, _("Hardly anybody joins any more, so customers still to be acquired are not valued.")
     try:

@@ -36,7 +36,8 @@ class StageProbabilities:
         `in_stage`, open prospects that are there now, of these `expected_wins` with `wins_lower` and `wins_upper`.
     pipeline : DataFrame, indexed by prospect_id
         The open prospects: `stage`, `since` (the day they first entered it), `days_in_stage`, `probability` that they
-        are won, given that they still are not, `expected_value` as last stated, `expected_revenue`, their product.
+        are won, given that they still are not, `expected_value` as last stated, `expected_revenue`, their product, and
+        `evidence`, how many prospects that ended the probability rests on.
         The probability is missing for who has been open for longer than any that ended took.
     expected_wins : float
         Of the open prospects with a probability.
@@ -127,15 +128,19 @@ def stage_probabilities(prospects: Any, *, as_of: Day, level: float = 0.95, seed
     """
     check_level(level)
     day = to_day(as_of, "as_of")
-    rows = read_prospects(prospects, as_of=day).frame
-    fates = _fates(rows, day)
+    return learn_stages(read_prospects(prospects, as_of=day).frame, day, level=level, seed=seed)
+
+
+def learn_stages(rows: pd.DataFrame, day: date, *, level: float = 0.95, seed: int = 0) -> StageProbabilities:
+    """Do what `stage_probabilities` does, from rows that were read and cut at the day."""
+    fates = prospect_fates(rows, day)
     ended = int(fates["end"].notna().sum())
     if ended == 0:
         raise DataError(
             f"prospects: none was won or lost by {day}, so there is nothing to learn from.\n"
             f"To fix: give a longer history, in which prospects enter the stages {WON} and {LOST}."
         )
-    entries = _entries(rows, fates, day)
+    entries = stage_entries(rows, fates, day)
     overall = Rate.of(Ends.of(fates), prior=Rate(0.5, 0.5))
     by_stage = ended >= LEAST_ENDED
     ends = {str(stage): Ends.of(of_stage) for stage, of_stage in entries.groupby("stage", sort=False)}
@@ -150,7 +155,7 @@ def stage_probabilities(prospects: Any, *, as_of: Day, level: float = 0.95, seed
     has_values = "expected_value" in rows
     return StageProbabilities(
         stages=_stages(entries, pipeline, ends, rates, wins, level),
-        pipeline=pipeline.drop(columns=["evidence"]),
+        pipeline=pipeline,
         expected_wins=float(pipeline["probability"].sum()),
         interval=Interval.of_draws(draws, level=level, contains=(STAGE_RATES, INDIVIDUALS)),
         expected_revenue=float(pipeline.loc[known, "expected_revenue"].sum()) if has_values else None,
@@ -166,7 +171,7 @@ def stage_probabilities(prospects: Any, *, as_of: Day, level: float = 0.95, seed
 # --- histories ----------------------------------------------------------------------------------------------------
 
 
-def _fates(rows: pd.DataFrame, as_of: date) -> pd.DataFrame:
+def prospect_fates(rows: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """Return how each prospect ended (won, lost or missing), and for how many days it has been, or was, open."""
     ends = rows[rows["stage"].isin([WON, LOST])].set_index("prospect_id")
     first = rows.groupby("prospect_id")["entered_stage_on"].min()
@@ -175,7 +180,7 @@ def _fates(rows: pd.DataFrame, as_of: date) -> pd.DataFrame:
     return pd.DataFrame({"end": ends["stage"].reindex(first.index), "ended_on": ended_on, "days": days})
 
 
-def _entries(rows: pd.DataFrame, fates: pd.DataFrame, as_of: date) -> pd.DataFrame:
+def stage_entries(rows: pd.DataFrame, fates: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """Return one row for each stage that a prospect entered: since when, for how many days until the end, and which."""
     open_stages = rows[~rows["stage"].isin([WON, LOST])]
     first = open_stages.drop_duplicates(["prospect_id", "stage"])

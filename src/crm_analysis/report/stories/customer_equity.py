@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_analysis.data.company_log import open_side_table
+from crm_analysis.data.side_door import SideTable
 from crm_analysis.messages import _, count, day, money, month_of, number, percent, plural, short_money
 from crm_analysis.messages import rate as write_rate
 from crm_analysis.periods import Horizon, horizon_in_units
@@ -36,6 +38,11 @@ def value_base(chapter: Chapter) -> CustomerEquity:
     return equity
 
 
+def _prospects_behind(chapter: Chapter, equity: CustomerEquity) -> SideTable | None:
+    is_pipeline = equity.acquisition is not None and equity.acquisition.source == "pipeline"
+    return open_side_table(chapter.settings, "prospects", as_of=chapter.as_of) if is_pipeline else None
+
+
 def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
     """Compute thirteen months of every indicator and leave them on the shelf."""
     scorecard = build_scorecard(
@@ -46,6 +53,7 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
         targets=chapter.settings.report.targets,
         fitted_anew=chapter.settings.forecast.purchase_fit is None,
         sample=chapter.valued_log,
+        prospects=_prospects_behind(chapter, equity),
     )
     chapter.write("history", scorecard.history)
     chapter.write("scorecard", scorecard.table)
