@@ -332,10 +332,12 @@ def fit_sbg(
         - periods (renewals survived) and churned (true where the contract then ended); or
         - started_on, ended_on (missing while the contract is running) and renewal_period (text such as "1 month" or
           "1 year", the same for all): a contract that ends by the day of its k-th renewal has survived k - 1 of them.
+          With customer_id, terms that follow one another are one contract (`memberships.joined_terms`), with the
+          covariates and the weight of its first term.
     as_of : date or str
         With dates: the day up to which an end would be known. A later end is not seen.
     weights : Series or array, shape (n_contracts,), optional
-        Case weights of the memberships, >= 0.
+        Case weights of the memberships, >= 0; a Series indexed as these where terms are joined.
     dropout : str or sequence of str, optional
         Covariates among the columns of the memberships: alpha_i = alpha exp(kappa_a'z), beta_i = beta exp(kappa_b'z).
     opposite_dropout : bool
