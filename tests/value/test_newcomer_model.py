@@ -7,11 +7,13 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 from crm_analysis.company.customers import count_newcomers, expected_newcomers
 from crm_analysis.company.drawing import Span, stream
 from crm_analysis.company.plan import Plan
 from crm_analysis.periods import months_after
+from crm_analysis.value import newcomer_model
 from crm_analysis.value.acquisition import forecast_acquisition
 from crm_analysis.value.newcomer_model import outlook
 from crm_analysis.value.newcomer_tests import error_after_tests, no_tests
@@ -150,3 +152,16 @@ def test_tests_that_were_twice_as_far_off_widen_the_error():
 def test_without_tests_the_error_is_the_model_s_up_to_the_largest_believed():
     assert error_after_tests(0.3, no_tests()) == 0.3
     assert error_after_tests(1.7, no_tests()) == 1.0
+
+
+def test_many_newcomers_are_filtered_as_a_local_level_by_statsmodels(monkeypatch):
+    # Of large counts the logarithm is as good as Gaussian, and a level with noise is what a Kalman filter solves.
+    for name, one in {"_WANDERING": {0.05: 1.0}, "_DRIFTING": {0.0: 1.0}, "_SEASON": (1e-9,), "_NOISE": (0.1,)}.items():
+        monkeypatch.setattr(newcomer_model, name, one)
+    seen = np.exp(15 + np.random.default_rng(3).normal(0, 0.12, 24).cumsum()).round()
+    kalman = UnobservedComponents(np.log(seen), level="local level", loglikelihood_burn=1)
+    forecast = kalman.smooth([0.1**2, 0.05**2]).get_forecast(3)
+    ours = outlook(seen, months=1, ahead=3)
+    np.testing.assert_allclose(np.log(ours.expected) - 0.1**2 / 2, forecast.predicted_mean, atol=1e-3)
+    level_alone = forecast.var_pred_mean[0] - 0.1**2
+    assert ours.error**2 == pytest.approx(level_alone, rel=1e-2)

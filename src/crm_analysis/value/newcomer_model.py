@@ -24,6 +24,8 @@ _SEASON = (0.15, 0.40)
 _NOISE = (0.0, 0.10, 0.30)
 # Of a month longer ago a forecast learns next to nothing, and the sums grow with the cube of their number.
 _REMEMBERED = 60
+# Counts above it are taken in a larger unit: chance plays no part in them, and sums of such weights lose their digits.
+_LARGEST = 1e5
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,8 @@ def outlook(seen: Floats, *, months: int, ahead: int | None = None) -> Outlook:
     simulated shops.
     """
     seen = seen[-_REMEMBERED:]
+    unit = max(1.0, float(seen.max()) / _LARGEST)
+    seen = seen / unit
     ahead = months if ahead is None else ahead
     known = len(seen)
     grid = list(product(_WANDERING, _DRIFTING, _SEASON, _NOISE))
@@ -109,9 +113,9 @@ def outlook(seen: Floats, *, months: int, ahead: int | None = None) -> Outlook:
     variance = np.einsum("gi,gij,gj->g", shares, spread[:, :months, :months], shares)
     off = np.log(totals / (weight @ totals))
     return Outlook(
-        expected=weight @ each,
+        expected=unit * (weight @ each),
         error=float(np.sqrt(weight @ (variance + off**2))),
-        dispersion=1 + float(weight @ (np.expm1(noise**2) * totals / months)),
+        dispersion=1 + float(weight @ (np.expm1(noise**2) * unit * totals / months)),
     )
 
 
