@@ -1,4 +1,4 @@
-"""Margins of lines: told by the line or by a name, netted and set aside with the amount, the same wherever lines are."""
+"""Margins of lines: told by the line or by a name, netted and set aside with the amount, the same in every place."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -183,7 +183,7 @@ def test_a_column_that_is_asked_for_and_absent_is_refused_with_everything_else()
 
 
 def test_a_log_without_categories_is_refused_where_these_have_margins():
-    with pytest.raises(DataError, match='money.margin_from = "category" asks for it'):
+    with pytest.raises(DataError, match=r'money\.margin_from = "category" asks for it'):
         read_transactions(LOG, margins=LineMargins(told_by="category", rates={"toys": 0.4}))
 
 
