@@ -26,6 +26,7 @@ from crm_analysis.value.cohort_retention import cohort_retention
 from crm_analysis.value.customer_base import value_customer_base
 from crm_analysis.value.equity import CustomerEquity, customer_equity
 from crm_analysis.value.equity_history import equity_history
+from crm_analysis.value.estimator import CustomerValueRegressor
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value, revalue
 from crm_analysis.value.margin_shares import margin_shares
 from crm_analysis.value.sensitivity import Change, equity_if
@@ -443,3 +444,13 @@ def test_the_margin_of_a_simulated_company_is_that_of_its_cash_book():
     lines = company.tables["transactions"]
     log = read_transactions(lines, margins=LineMargins(told_by="lines"), currency=company.truth.plan.currency)
     assert float(log.reconciliation["margin"].sum()) == pytest.approx(lines["margin"].sum(), abs=1e-4)
+
+
+def test_an_estimator_learns_shares_where_it_is_fitted_and_keeps_them_elsewhere():
+    log = priced()
+    few = log[log["customer_id"].isin(sorted(log["customer_id"].unique())[:200])]
+    fitted = CustomerValueRegressor(margins=LineMargins(told_by="lines", rate=0.25), as_of=AS_OF).fit(log)
+    learnt = margin_shares(customers_of(log))
+    assert fitted.values_.assumptions.own_margins == learnt
+    expected = learnt.of(customers_of(few))
+    pd.testing.assert_series_equal(fitted.predict_frame(few)["margin"], expected)

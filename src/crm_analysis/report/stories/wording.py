@@ -14,6 +14,9 @@ UNITS = (
     N_("day"), N_("days"), N_("week"), N_("weeks"), N_("month"), N_("months"), N_("year"), N_("years"),
 )  # fmt: skip
 
+# Less than half a cent of money is written as none.
+_NO_MONEY = 0.005
+
 
 def tenth_words(tenth: int) -> str:
     """Name a tenth of the customers: top, 2 to 9, last."""
@@ -155,6 +158,12 @@ def margin_source_words(assumptions: Assumptions, money_: MoneySettings, currenc
         drawn = _(
             "Customers differ in it no more than the purchases of one customer do, so all are taken to leave {pooled} "
             "of their spend to come.",
+            pooled=rate(own.pooled),
+        )
+    elif own.credibility < _NO_MONEY:
+        drawn = _(
+            "The purchases of one customer all leave the same, so each customer is taken at their own share so far; "
+            "all together leave {pooled}.",
             pooled=rate(own.pooled),
         )
     else:
