@@ -135,7 +135,7 @@ class DoorRules(_Part):
     exchange_rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
-MarginRate = Annotated[float, Field(le=1, allow_inf_nan=False)]
+MarginRate = Annotated[float, Field(ge=-100, le=1)]
 NamedRates = dict[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)], MarginRate]
 
 
@@ -149,7 +149,8 @@ class LineMargins(_Part):
     rate : float
         Share of the amount, of lines that do not tell and of names without a rate of their own.
     rates : dict
-        Share of the amount by product or category, at most 1; below zero where they are sold under their cost.
+        Share of the amount by product or category, at most 1; below zero where they are sold under their cost. All
+        rates are taken to six decimals.
     """
 
     told_by: Literal["lines", "product", "category"]

@@ -5,9 +5,11 @@ a date, netted, set aside, summed up by customer) becomes of the margin too.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from crm_analysis.data import engines
@@ -17,6 +19,8 @@ from crm_analysis.data.loading import RawTable
 from crm_analysis.errors import Violation
 from crm_analysis.settings import LineMargins
 
+# Of a rate and of the amount it is taken of: decimals of one kind can be multiplied in every engine.
+_RATE = dt.Decimal(20, 6)
 # Whether a line tells its own margin, by its columns or by its name; kept beside it for the counters.
 IS_TOLD = "margin_is_told"
 
@@ -36,22 +40,27 @@ def told_margin(values: Any) -> ir.Value:
 def margin_of(values: Mapping[str, ir.Value], margins: LineMargins) -> dict[str, ir.Value]:
     """Return the margin of each line, in money, and whether the line told it; what is not told is by the rate."""
     if margins.told_by == "lines":
-        own, rate = told_margin(values), ibis.literal(margins.rate, float)
-        is_told = own.notnull()
-        return {"margin": is_told.ifelse(own, _share(values["amount"], rate)).cast(MONEY), IS_TOLD: is_told}
+        own = told_margin(values)
+        is_told, by_rate = own.notnull(), _share(values["amount"], _rate(margins.rate))
+        return {"margin": is_told.ifelse(own, by_rate).cast(MONEY), IS_TOLD: is_told}
     name = stripped(values[margins.told_by].cast(str))
-    by_rate: dict[float, list[str]] = {}
+    with_rate: dict[float, list[str]] = {}
     for called, rate in margins.rates.items():
-        by_rate.setdefault(rate, []).append(called)
+        with_rate.setdefault(rate, []).append(called)
     # One case a rate and not one a name: there may be many products.
-    cases = [(name.isin(names), ibis.literal(rate, float)) for rate, names in by_rate.items()]
-    rates = ibis.cases(*cases, else_=ibis.literal(margins.rate, float))
+    cases = [(name.isin(names), _rate(rate)) for rate, names in with_rate.items()]
+    rates = ibis.cases(*cases, else_=_rate(margins.rate))
     is_told = name.isin(list(margins.rates)).fill_null(False)
-    return {"margin": _share(values["amount"], rates).cast(MONEY), IS_TOLD: is_told}
+    return {"margin": _share(values["amount"], rates), IS_TOLD: is_told}
+
+
+def _rate(rate: float) -> ir.Value:
+    return ibis.literal(Decimal(f"{rate:.6f}"), _RATE)
 
 
 def _share(amount: ir.Value, rate: ir.Value) -> ir.Value:
-    return (amount.cast(float) * rate).round(4).cast(MONEY)
+    # Decimals throughout: engines round the middle between two floats in different ways.
+    return (amount.cast(_RATE) * rate).cast(MONEY)
 
 
 def absent_margins(raw: RawTable, names: Mapping[str, str], margins: LineMargins) -> list[Violation]:
