@@ -149,8 +149,7 @@ class LineMargins(_Part):
     rate : float
         Share of the amount, of lines that do not tell and of names without a rate of their own.
     rates : dict
-        Share of the amount by product or category, at most 1; below zero where they are sold under their cost. All
-        rates are taken to six decimals.
+        Share of the amount by product or category, at most 1; below zero where they are sold under their cost.
     """
 
     told_by: Literal["lines", "product", "category"]
