@@ -43,6 +43,14 @@ def test_validate_shows_the_accounts_on_standard_error(folder):
     assert done.stdout.strip().endswith("transactions.csv")
 
 
+def test_validate_names_the_margins_that_no_line_asks_for(tmp_path):
+    log = "customer_id,order_date,amount,category\na,2024-06-01,9.50,toys\n"
+    (tmp_path / "log.csv").write_text(log)
+    money = '[money]\nmargin_from = "category"\n[money.margins]\ntoys = 0.4\ntoy = 0.3\n'
+    (tmp_path / "crm.toml").write_text(f'[sources.transactions]\npath = "log.csv"\n{money}')
+    assert "money.margins names what no used line shows: toy\n" in run("validate", folder=tmp_path).stderr
+
+
 @pytest.fixture(scope="module")
 def valued(folder: Path) -> Path:
     done = run(

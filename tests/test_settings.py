@@ -186,3 +186,40 @@ def test_a_column_that_a_table_does_not_have_is_refused(tmp_path):
     text = '[sources.market]\npath = "m.csv"\n[sources.market.columns]\nmarket_size = "size"\n'
     with pytest.raises(SettingsError, match=r"sources\.market\.columns\.market_size: unknown key"):
         load_settings(write(tmp_path, text))
+
+
+MARGINS = """
+[money]
+margin = 0.25
+margin_from = "product"
+[money.margins]
+"Garden chairs" = 0.42
+loss_leader = -0.05
+"""
+
+
+def test_margins_by_name_stand_beside_the_rate_of_others(tmp_path):
+    margins = load_settings(write(tmp_path, MARGINS)).money.line_margins
+    assert margins.rates == {"Garden chairs": 0.42, "loss_leader": -0.05}
+    assert (margins.told_by, margins.rate) == ("product", 0.25)
+
+
+def test_one_rate_of_all_spend_leaves_lines_alone(tmp_path):
+    assert load_settings(write(tmp_path, "")).money.line_margins is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (MARGINS.replace("0.42", "1.42"), "money.margins.Garden chairs: Input should be less than or equal to 1"),
+        (MARGINS.replace("0.42", "nan"), "money.margins.Garden chairs: Input should be"),
+        (MARGINS.replace('"product"', '"lines"'), "give rates in [money.margins] and margin_from"),
+        ('[money]\nmargin_from = "category"', "give rates in [money.margins] and margin_from"),
+        ('[money]\nmargin_from = "lines_of_log"', "money.margin_from: Input should be 'rate', 'lines', 'product' or"),
+    ],
+    ids=["above-one", "no-number", "lines-have-no-names", "no-rates", "unknown"],
+)
+def test_margins_that_contradict_themselves_are_refused(tmp_path, text, said):
+    with pytest.raises(SettingsError) as refused:
+        load_settings(write(tmp_path, text))
+    assert said in str(refused.value)

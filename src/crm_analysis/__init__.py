@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from crm_analysis.models.sbg import SBGFit, fit_sbg
     from crm_analysis.report.book import Book, build_book
     from crm_analysis.segment_rules import LifecycleRules, Treatment
-    from crm_analysis.settings import DoorRules, Settings, TransactionColumns, load_settings
+    from crm_analysis.settings import DoorRules, LineMargins, Settings, TransactionColumns, load_settings
     from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, planned_acquisition
     from crm_analysis.value.backtest import backtest
     from crm_analysis.value.backtest_result import Backtest
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.lifecycle import LifecycleStates, lifecycle_states
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
     from crm_analysis.value.likely_lost import LostRule, likely_lost
+    from crm_analysis.value.margin_shares import MarginShares, margin_shares
     from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
     from crm_analysis.value.migration import Migration, migration_matrix
     from crm_analysis.value.newcomer_counts import monthly_newcomers
@@ -107,8 +108,10 @@ __all__ = [
     "Interval",
     "LifecycleRules",
     "LifecycleStates",
+    "LineMargins",
     "LostRule",
     "MBGNBDFit",
+    "MarginShares",
     "MembershipSurvival",
     "Migration",
     "NBDFit",
@@ -164,6 +167,7 @@ __all__ = [
     "load_cdnow",
     "load_cdnow_sample",
     "load_settings",
+    "margin_shares",
     "membership_survival",
     "migration_matrix",
     "monthly_newcomers",
@@ -233,7 +237,7 @@ _HOMES = {
     "crm_analysis.models.sbg": ("SBGFit", "fit_sbg"),
     "crm_analysis.report.book": ("Book", "build_book"),
     "crm_analysis.segment_rules": ("LifecycleRules", "Treatment"),
-    "crm_analysis.settings": ("DoorRules", "Settings", "TransactionColumns", "load_settings"),
+    "crm_analysis.settings": ("DoorRules", "LineMargins", "Settings", "TransactionColumns", "load_settings"),
     "crm_analysis.value.acquisition": ("Acquisition", "forecast_acquisition", "planned_acquisition"),
     "crm_analysis.value.backtest": ("backtest",),
     "crm_analysis.value.backtest_result": ("Backtest",),
@@ -254,6 +258,7 @@ _HOMES = {
     "crm_analysis.value.lifecycle": ("LifecycleStates", "lifecycle_states"),
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
     "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
+    "crm_analysis.value.margin_shares": ("MarginShares", "margin_shares"),
     "crm_analysis.value.membership_survival": ("MembershipSurvival", "membership_survival"),
     "crm_analysis.value.migration": ("Migration", "migration_matrix"),
     "crm_analysis.value.newcomer_counts": ("monthly_newcomers",),

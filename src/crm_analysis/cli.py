@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crm_analysis.errors import BookError, CrmAnalysisError, SettingsError
+from crm_analysis.errors import BookError, CrmAnalysisError, SettingsError, listing
 from crm_analysis.progress import Progress
 from crm_analysis.progress_line import ProgressLine
 from crm_analysis.settings import Settings, load_settings
@@ -128,6 +128,8 @@ def validate(
     for row in counters.itertuples():
         table.add_row(f"among the used: {row.meaning}", f"{row.rows:,}", f"{row.money:,.2f}")
     errors.print(table)
+    if log.unseen_margins:
+        errors.print(f"money.margins names what no used line shows: {listing(log.unseen_margins)}", markup=False)
     source = found.sources.transactions
     _made(found.path(source.path) if source.path is not None else Path(source.table or "transactions"))
 

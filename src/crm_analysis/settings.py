@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -134,6 +135,34 @@ class DoorRules(_Part):
     exchange_rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
+MarginRate = Annotated[float, Field(ge=-100, le=1)]
+NamedRates = dict[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)], MarginRate]
+
+
+class LineMargins(_Part):
+    """Where the margin of each line of the log comes from, where it is not one rate of all spend.
+
+    Attributes
+    ----------
+    told_by : {"lines", "product", "category"}
+        "lines": the margin column of the line in money, else its amount less its cost. The others: its name in `rates`.
+    rate : float
+        Share of the amount, of lines that do not tell and of names without a rate of their own.
+    rates : dict
+        Share of the amount by product or category, at most 1; below zero where they are sold under their cost.
+    """
+
+    told_by: Literal["lines", "product", "category"]
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.30
+    rates: NamedRates = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_rates(self) -> "LineMargins":
+        if (self.told_by != "lines") != bool(self.rates):
+            raise ValueError('give rates by name with told_by = "product" or "category", and none with "lines"')
+        return self
+
+
 class TransactionSource(_Part):
     """Where the purchase log is: a file below the project, or a table an ibis URL can name; one of the two.
 
@@ -179,9 +208,16 @@ class Sources(_Part):
 
 
 class MoneySettings(_Part):
-    """Money, all rates a year, all costs in the company's currency."""
+    """Money, all rates a year, all costs in the company's currency.
+
+    `margin_from` says what margin is reckoned from: "rate" takes `margin` of all spend; "lines" the margin or cost of
+    each line of the log; "product" and "category" the rates in `margins` by name. What none of these tells takes
+    `margin`.
+    """
 
     margin: Annotated[float, Field(gt=0, le=1)] = 0.30
+    margin_from: Literal["rate", "lines", "product", "category"] = "rate"
+    margins: NamedRates = Field(default_factory=dict)
     annual_discount_rate: Annotated[float, Field(ge=0, lt=10)] = 0.10
     horizon: HorizonText = "24 months"
     cost_to_serve_per_year: Money = 0.0
@@ -190,6 +226,19 @@ class MoneySettings(_Part):
     tax_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
     win_back_cost: Money = 0.0
     receivable_loss_rates: dict[str, Fraction | dict[str, Fraction]] | None = None
+
+    @model_validator(mode="after")
+    def _has_margins(self) -> "MoneySettings":
+        if (self.margin_from in ("product", "category")) != bool(self.margins):
+            raise ValueError('give rates in [money.margins] and margin_from = "product" or "category" together')
+        return self
+
+    @property
+    def line_margins(self) -> LineMargins | None:
+        """Where the margin of each line comes from; None where one rate of all spend is taken."""
+        if self.margin_from == "rate":
+            return None
+        return LineMargins(told_by=self.margin_from, rate=self.margin, rates=self.margins)
 
 
 class AcquisitionSettings(_Part):

@@ -12,6 +12,7 @@ from crm_analysis.data.customer_table import customer_days, seen_by
 from crm_analysis.errors import SettingsError
 
 Calendar = Literal["month", "year"]
+_MONEY = {"spend": "amount", "margin": "margin"}
 
 
 def cohort_counts(transactions: Any, *, as_of: Day, by: Calendar = "month") -> pd.DataFrame:
@@ -37,6 +38,7 @@ def cohort_counts(transactions: Any, *, as_of: Day, by: Calendar = "month") -> p
         - active: how many of them bought in the period (count); all of them in period 0;
         - purchases: days on which they bought (count), the first included;
         - spend: what that brought in, in the log's currency, net of refunds;
+        - margin: what of it was left, of a log that was read with `margins`;
         - is_partial: whether the period was not over at the end of `as_of`. Its counts are still to grow.
 
         Rates follow: `active / customers` is the share of a cohort that is active, and
@@ -71,15 +73,15 @@ def cohort_counts(transactions: Any, *, as_of: Day, by: Calendar = "month") -> p
     cells = {(row["cohort"], row["number"]): row for row in engines.rows_of(_cells(days, by))}
     last, next_day = _number(day.year, day.month, by), day + timedelta(days=1)
     is_over = _number(next_day.year, next_day.month, by) > last
-    rows = []
+    rows, money = [], ["spend", "margin"] if "margin" in days.columns else ["spend"]
     for cohort in sorted({cohort for cohort, _ in cells}):
         size = cells[cohort, cohort]["active"]  # a first purchase falls into the cohort's own period
         for number in range(cohort, last + 1):
-            cell = cells.get((cohort, number), {"active": 0, "purchases": 0, "spend": 0})
+            cell = cells.get((cohort, number), dict.fromkeys(["active", "purchases", *money], 0))
             # Decimals become floats here, because engines round the last digit in different ways.
-            counts = (size, cell["active"], cell["purchases"], float(cell["spend"]))
+            counts = (size, cell["active"], cell["purchases"], *(float(cell[name]) for name in money))
             rows.append((_label(cohort, by), number - cohort, *counts, number == last and not is_over))
-    columns = ["cohort", "period", "customers", "active", "purchases", "spend", "is_partial"]
+    columns = ["cohort", "period", "customers", "active", "purchases", *money, "is_partial"]
     frame = pd.DataFrame(rows, columns=columns).set_index(["cohort", "period"])
     return frame.astype(dict.fromkeys(["customers", "active", "purchases"], "int64"))
 
@@ -88,10 +90,13 @@ def _cells(days: ir.Table, by: Calendar) -> ir.Table:
     """One row per cohort and period in which it bought, from one row a purchase; both numbered along the calendar."""
     number = _number(days.order_date.year(), days.order_date.month(), by).cast("int64")
     # Customer by customer first: counting distinct ids would hold all of them in memory.
-    stretches = days.group_by("customer_id", number=number).agg(purchases=days.count(), spend=days.amount.sum())
+    money = {name: days[column].sum() for name, column in _MONEY.items() if column in days.columns}
+    stretches = days.group_by("customer_id", number=number).agg(purchases=days.count(), **money)
     stretches = stretches.mutate(cohort=stretches.number.min().over(group_by="customer_id"))
     return stretches.group_by("cohort", "number").agg(
-        active=stretches.count(), purchases=stretches.purchases.sum(), spend=stretches.spend.sum()
+        active=stretches.count(),
+        purchases=stretches.purchases.sum(),
+        **{name: stretches[name].sum() for name in money},
     )
 
 

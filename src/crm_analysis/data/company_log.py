@@ -59,6 +59,7 @@ def open_transactions(
         "timezone": company.timezone,
         "engine": settings.engine,
         "only": source.only,
+        "margins": settings.money.line_margins,
     }
     if transactions is not None:
         return read_transactions(transactions, **how)

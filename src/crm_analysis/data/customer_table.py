@@ -22,7 +22,7 @@ from crm_analysis.data import engines
 from crm_analysis.data.casting import MONEY
 from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.customer_summary import CustomerSummary
-from crm_analysis.data.kept_sums import keep_sums
+from crm_analysis.data.kept_sums import CARRIED, keep_sums
 from crm_analysis.data.sources import Transactions, is_drawn, read_transactions
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import _
@@ -327,12 +327,13 @@ def slices(lines: int, engine: EngineSettings) -> int:
 
 
 def customer_days(transactions: Transactions) -> ir.Table:
-    """Return one row per purchase: customer_id, order_date and the day's summed amount."""
+    """Return one row per purchase: customer_id, order_date, the summed amount, and the margin where lines have one."""
     return _days_of(transactions.table, transactions)
 
 
 def _days_of(lines: ir.Table, log: Transactions) -> ir.Table:
-    return lines.group_by("customer_id", "order_date").agg(amount=_summed(lines.amount, log))
+    margin = {"margin": lines.margin.sum()} if log.log.margins is not None else {}
+    return lines.group_by("customer_id", "order_date").agg(amount=_summed(lines.amount, log), **margin)
 
 
 def _summed(amounts: ir.DecimalColumn, log: Transactions) -> ir.DecimalScalar:
@@ -359,7 +360,7 @@ def days_between(start: ir.DateValue, end: ir.DateValue) -> ir.IntegerValue:
 
 def customer_sums(days: ir.Table, log: Transactions) -> ir.Table:
     """One row a customer from one row a purchase: first and last day, counts and sums, which add up over stretches."""
-    carried = [name for name in ("spend_carried", "orders_carried") if name in days.columns]
+    carried = [name for name in CARRIED if name in days.columns]
     sums = {
         "first_purchase": days.order_date.min(),
         "last_purchase": days.order_date.max(),
@@ -371,6 +372,11 @@ def customer_sums(days: ir.Table, log: Transactions) -> ir.Table:
     if not log.log.all_paid:
         paid = days.amount > 0
         sums |= {"paid_total": days.amount.sum(where=paid).fill_null(0), "paid_count": paid.sum()}
+    if "margin" in days.columns:
+        # How far purchases differ in their margin, beside how far customers do; see `margin_shares`.
+        squared = days.margin.cast(float) ** 2 / days.amount.cast(float).nullif(0)
+        squares = (days.amount > 0).ifelse(squared, 0.0).cast(_WIDE).sum()
+        sums |= {"margin_so_far": days.margin.sum().cast(float), "margin_squares": squares.cast(float)}
     sums |= {name: days[name].sum().cast(float) for name in carried}
     return days.group_by("customer_id").agg(**sums)
 
@@ -383,6 +389,8 @@ def _carried(days: ir.Table, as_of: date, annual_discount_rate: float, log: Tran
     most = math.exp(min(rate * (as_of - (log.first_date or as_of)).days, 700))
     money = _NARROW if float(log.log.turnover) * most < _NARROW_LIMIT else _WIDE
     carried = {"spend_carried": (days.amount.cast(float) * growth).cast(money)}
+    if "margin" in days.columns:
+        carried["margin_carried"] = (days.margin.cast(float) * growth).cast(_WIDE)
     if orders:
         carried["orders_carried"] = growth.cast(_NARROW_ORDERS if most < _NARROW_GROWTH else _WIDE)
     return days.mutate(**carried)
@@ -409,7 +417,7 @@ def _in_units(sums: ir.Table, as_of: date, days_per_unit: float, *, all_paid: bo
         first_purchase=sums.first_purchase,
         last_purchase=sums.last_purchase,
         days_since_last=days_between(sums.last_purchase, end),
-        **{name: sums[name] for name in ("spend_carried", "orders_carried") if name in sums.columns},
+        **{name: sums[name] for name in (*CARRIED, "margin_so_far", "margin_squares") if name in sums.columns},
     )
 
 

@@ -29,7 +29,7 @@ from crm_analysis.data.refunds import md5
 from crm_analysis.errors import DataError
 from crm_analysis.messages import _
 from crm_analysis.progress import Progress, Step
-from crm_analysis.settings import DoorRules, EngineSettings
+from crm_analysis.settings import DoorRules, EngineSettings, LineMargins
 
 STATE = "deliveries.json"
 # Of the sums that rest on deliveries, perhaps on some that are no longer the log; see `kept_sums`.
@@ -173,7 +173,14 @@ def take_in(
     return store
 
 
-def as_one_log(store: Store, rules: DoorRules, engine: EngineSettings, source: str, currency: str) -> CheckedLog:
+def as_one_log(
+    store: Store,
+    rules: DoorRules,
+    engine: EngineSettings,
+    source: str,
+    currency: str,
+    margins: LineMargins | None = None,
+) -> CheckedLog:
     """Return the deliveries as one checked log, copied into the embedded DuckDB where it is small."""
     backend = engines.embedded(engine)
     kept = lines_of(backend, store, store.digests)
@@ -196,6 +203,7 @@ def as_one_log(store: Store, rules: DoorRules, engine: EngineSettings, source: s
         source=source,
         currency=currency,
         store=store,
+        margins=margins,
     )
 
 

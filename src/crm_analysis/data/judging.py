@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from crm_analysis.data.refunds import net_refunds
-from crm_analysis.settings import DoorRules, EngineSettings
+from crm_analysis.settings import DoorRules, EngineSettings, LineMargins
 
 if TYPE_CHECKING:
     from crm_analysis.data.deliveries import Store
@@ -48,6 +48,8 @@ class CheckedLog:
         Customers of the base for each customer of the log: above 1 for a sample.
     all_named : bool
         Whether every line is known to have a customer, so that ids need not be read to tell.
+    margins : LineMargins or None
+        Where the margin of each line came from; None where the log tells what it tells.
     cuts : dict
         Cuts made before, by their date; those of the log as it stands, so that no copy of it takes them over.
     """
@@ -67,6 +69,7 @@ class CheckedLog:
     store: "Store | None" = None
     stands_for: float = 1.0
     all_named: bool = False
+    margins: LineMargins | None = None
     cuts: dict[date | None, Any] = field(init=False, repr=False, default_factory=dict)
 
 

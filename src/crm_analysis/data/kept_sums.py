@@ -31,7 +31,8 @@ from crm_analysis.data.deliveries import (
 from crm_analysis.data.judging import CheckedLog, judge, used_lines
 from crm_analysis.periods import annual_to_continuous
 
-_CARRIED = ("spend_carried", "orders_carried")
+# Sums that grow with the date they are carried to.
+CARRIED = ("spend_carried", "orders_carried", "margin_carried")
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _folded(
         old = old.mutate(paid_total=old.total, paid_count=old.purchases)
     if before.rate is not None:
         growth = exp(annual_to_continuous(before.rate, "day") * (as_of - then).days)
-        old = old.mutate(**{name: old[name] * ibis.literal(growth, float) for name in _CARRIED if name in old.columns})
+        old = old.mutate(**{name: old[name] * ibis.literal(growth, float) for name in CARRIED if name in old.columns})
     # What has changed its kind on the way through a file is what it is for those who are summed up again.
     schema = again.schema()
     return again.union(old.select(**{name: old[name].cast(kind) for name, kind in schema.items()}))

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import ibis
-import ibis.expr.types as ir
 import pandas as pd
 
 from crm_analysis.data import engines
 from crm_analysis.data.contracts import Day, to_day
+from crm_analysis.data.line_margins import told_margin
 from crm_analysis.data.sources import read_transactions
 from crm_analysis.errors import SettingsError
 
@@ -46,7 +45,7 @@ def purchases_between(transactions: Any, *, after: Day, until: Day) -> pd.DataFr
             f"{seen.source} was cut at {seen.as_of} and cannot show {last}; read it with a later as_of."
         )
     lines = seen.table.filter((seen.table.order_date > first) & (seen.table.order_date <= last))
-    lines = lines.mutate(left=_margin(lines))
+    lines = lines.mutate(left=told_margin(lines))
     # Days first: distinct days of all customers at once would not fit into the memory of every engine.
     days = lines.group_by("customer_id", "order_date").agg(
         amount=lines.amount.sum(), left=lines.left.sum(), untold=lines.count() - lines.left.count()
@@ -59,11 +58,3 @@ def purchases_between(transactions: Any, *, after: Day, until: Day) -> pd.DataFr
     frame = engines.fetch_frame(sums).set_index("customer_id").sort_index()
     frame = frame.astype({"purchases": "int64", "spend": "float64", "margin": "float64"})
     return frame.assign(margin=frame["margin"].mask(frame["untold"] > 0)).drop(columns="untold")
-
-
-def _margin(lines: ir.Table) -> ir.Value:
-    """Margin of each line as the log tells it, missing where it does not."""
-    told = [lines[name] for name in ("margin",) if name in lines.columns]
-    if "cost" in lines.columns:
-        told.append(lines.amount - lines.cost)
-    return ibis.coalesce(*told) if told else ibis.null("decimal(18, 4)")

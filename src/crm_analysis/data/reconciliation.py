@@ -9,6 +9,7 @@ import pandas as pd
 from crm_analysis.data import engines
 from crm_analysis.data.contracts import OUTCOMES
 from crm_analysis.data.judging import CheckedLog
+from crm_analysis.data.line_margins import IS_TOLD
 from crm_analysis.errors import CrmAnalysisError
 from crm_analysis.messages import N_
 
@@ -20,9 +21,11 @@ def reconcile(log: CheckedLog, judged: ir.Table) -> tuple[pd.DataFrame, date | N
 
     The first and the last day of the used lines come with it, None twice when there are none.
     """
+    has_margins = log.margins is not None
     tally = judged.group_by("outcome").agg(
-        rows=judged.count(), money=judged.amount.sum(), first=judged.order_date.min(), last=judged.order_date.max()
-    )
+        rows=judged.count(), money=judged.amount.sum(), first=judged.order_date.min(), last=judged.order_date.max(),
+        **({"margin": judged.margin.sum()} if has_margins else {}),
+    )  # fmt: skip
     by_outcome = {row["outcome"]: row for row in engines.rows_of(tally)}
     rows = [by_outcome[outcome.key]["rows"] if outcome.key in by_outcome else 0 for outcome in OUTCOMES]
     money = [by_outcome[outcome.key]["money"] if outcome.key in by_outcome else NO_MONEY for outcome in OUTCOMES]
@@ -43,6 +46,8 @@ def reconcile(log: CheckedLog, judged: ir.Table) -> tuple[pd.DataFrame, date | N
             "money": money,
         }
     )
+    if has_margins:
+        table["margin"] = [by_outcome.get(outcome.key, {"margin": NO_MONEY})["margin"] for outcome in OUTCOMES]
     used = by_outcome.get("used", {"first": None, "last": None})
     return table, used["first"], used["last"]
 
@@ -85,6 +90,11 @@ def count_oddities(used: ir.Table) -> pd.DataFrame:
         ),
         ("same_day_purchases", N_("the purchases those lines become"), merged["days"], merged["money"]),
     ]
+    if IS_TOLD in used.columns:
+        by_rate = used.filter(~used[IS_TOLD])
+        [plain] = engines.rows_of(by_rate.aggregate(rows=by_rate.count(), money=by_rate.amount.sum()))
+        meaning = N_("lines whose margin is by the one rate, because neither they nor a name of theirs tell it")
+        counters.append(("margin_by_rate", meaning, plain["rows"], plain["money"]))
     # An aggregate over no rows is missing in SQL, and zero here.
     filled = [(key, meaning, rows or 0, money or NO_MONEY) for key, meaning, rows, money in counters]
     return pd.DataFrame(filled, columns=["counter", "meaning", "rows", "money"])

@@ -24,13 +24,14 @@ from crm_analysis.data.casting import Check, Shortcut, mark_copies, type_columns
 from crm_analysis.data.contracts import TABLE_COLUMNS, TRANSACTION_CONTRACT, Day, to_day
 from crm_analysis.data.deliveries import as_one_log, of_rows, signature, take_in
 from crm_analysis.data.judging import CheckedLog, judge, used_lines
+from crm_analysis.data.line_margins import absent_margins, margin_checks, margin_of, unseen_names
 from crm_analysis.data.loading import NoRows, RawTable, load_raw, no_rows
 from crm_analysis.data.reconciliation import count_oddities, reconcile
 from crm_analysis.data.refunds import md5
 from crm_analysis.data.written_days import check_timezone
 from crm_analysis.errors import SettingsError, Violation, listing, refuse
 from crm_analysis.progress import Progress
-from crm_analysis.settings import DoorRules, EngineSettings, TransactionColumns
+from crm_analysis.settings import DoorRules, EngineSettings, LineMargins, TransactionColumns
 
 # So many lines of cuts are remembered: a book asks for the same dates again and again, and to reckon a cut takes longer
 # than to read it.
@@ -46,10 +47,11 @@ class Transactions:
     table : ibis Table
         One row per used source line: customer_id (text), order_date (date), amount (decimal with four places; a
         refund that reduces its order is negative and carries the order's date), and the optional columns the source
-        has: order_id, product, category, quantity, cost, margin, channel.
+        has: order_id, product, category, quantity, cost, margin, channel. With `margins` every line has a margin.
     reconciliation : DataFrame
         One row per outcome: `outcome` (stable key), `status` ("used", "set_aside", "not_seen"), `reason` in words,
-        `rows`, and `money` (Decimal, exact). Rows and money add up to what came in.
+        `rows`, and `money` (Decimal, exact). Rows and money add up to what came in. With `margins` also `margin`, which
+        the money left.
     as_of : date or None
         Last day that is seen; None when the log is not cut.
     source : str
@@ -150,6 +152,11 @@ class Transactions:
         judged = judge(self.log, self.log.marked, self.as_of)
         return count_oddities(judged.filter(judged.outcome == "used"))
 
+    @property
+    def unseen_margins(self) -> tuple[str, ...]:
+        """Products or categories that have a rate of their own and that no used line shows: misspelt, perhaps."""
+        return unseen_names(self.table, self.log.margins)
+
 
 def is_drawn(customer_id: ir.StringValue, share: float) -> ir.BooleanValue:
     """Whether a customer is among a share (below 1) of all, drawn by the digest of the id, the same on every engine."""
@@ -168,6 +175,7 @@ def read_transactions(
     timezone: str = "UTC",
     engine: EngineSettings | None = None,
     only: Mapping[str, str] | None = None,
+    margins: LineMargins | None = None,
 ) -> Transactions:
     """Read, check and reconcile a purchase log.
 
@@ -193,6 +201,8 @@ def read_transactions(
     only : mapping, optional
         Leave out, before anything is checked, every row that has another value in a column as delivered, such as
         {"region": "North"}; "" for the rows that have none.
+    margins : LineMargins, optional
+        Where the margin of each line comes from; without it, only the lines that tell their margin have one.
 
     Returns
     -------
@@ -216,15 +226,17 @@ def read_transactions(
     """
     day = None if as_of is None else to_day(as_of, "as_of")
     if isinstance(source, Transactions):
-        if columns is not None or connection is not None or rules is not None:
-            raise SettingsError("these transactions are already read; columns, connection and rules come too late.")
+        if any(late is not None for late in (columns, connection, rules, margins)):
+            raise SettingsError(
+                "these transactions are already read; columns, connection, rules and margins come too late."
+            )
         return source if day is None else source.until(day)
     check_timezone(timezone)
     mapping = _as_columns(columns)
     engine = engine or EngineSettings()
     raw = load_raw(source, connection, engine, only)
     with engines.told_plainly(raw.source):
-        return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone, engine), day)
+        return _cut(_check(raw, mapping, rules or DoorRules(), currency, timezone, engine, margins), day)
 
 
 def read_deliveries(
@@ -238,6 +250,7 @@ def read_deliveries(
     timezone: str = "UTC",
     engine: EngineSettings | None = None,
     only: Mapping[str, str] | None = None,
+    margins: LineMargins | None = None,
     progress: Progress | None = None,
 ) -> Transactions:
     """Read a purchase log that comes in deliveries: files of a folder, of which only the new and corrected are read.
@@ -250,7 +263,7 @@ def read_deliveries(
     kept_in : path
         Folder where checked lines are kept between calls. A call with other settings, or another version of this
         package, checks all of them again.
-    columns, as_of, rules, currency, timezone, engine, only
+    columns, as_of, rules, currency, timezone, engine, only, margins
         As for `read_transactions`. Copies that the order-line key proves are found across deliveries.
     progress : callable, optional
         Told which delivery is being checked.
@@ -279,13 +292,15 @@ def read_deliveries(
                 return None
             raise
         with engines.told_plainly(raw.source):
-            return _check(raw, mapping, rules, currency, timezone, engine, is_delivery=True)
+            return _check(raw, mapping, rules, currency, timezone, engine, margins, is_delivery=True)
 
     told = {"columns": mapping.model_dump(), "rules": rules.model_dump(), "only": dict(only or {})}
+    if margins is not None:
+        told["margins"] = margins.model_dump()
     sign = signature(**told, currency=currency, timezone=timezone)
     store = take_in(Path(folder), Path(kept_in), sign, check, progress)
     with engines.told_plainly(Path(folder).name):
-        return _cut(as_one_log(store, rules, engine, Path(folder).name, currency), day)
+        return _cut(as_one_log(store, rules, engine, Path(folder).name, currency, margins), day)
 
 
 def _as_columns(columns: TransactionColumns | Mapping[str, str] | None) -> TransactionColumns:
@@ -306,6 +321,7 @@ def _check(
     currency: str,
     timezone: str,
     engine: EngineSettings,
+    margins: LineMargins | None = None,
     *,
     is_delivery: bool = False,
 ) -> CheckedLog:
@@ -316,14 +332,21 @@ def _check(
     names = _present(columns, raw.columns)
     typed = type_columns(raw, names, rules=rules, currency=currency, timezone=timezone)
     missing = _missing_columns(raw, columns, rules)
-    seen = _look_through(raw, typed.values, typed.checks, typed.shortcuts)
-    refuse([*missing, *broken_checks(raw, typed.checks, seen, beside=names.get("customer_id"))])
+    checks = typed.checks
+    if margins is not None:
+        absent = absent_margins(raw, names, margins)
+        missing += absent
+        checks = checks if absent else [*checks, *margin_checks(typed.values, names, margins)]
+    seen = _look_through(raw, typed.values, checks, typed.shortcuts)
+    refuse([*missing, *broken_checks(raw, checks, seen, beside=names.get("customer_id"))])
     if seen["rows"] == 0:
         raise no_rows(raw.source)
 
     values = {name: value for name, value in typed.values.items() if name != "currency"}
     if not raw.is_copied:
         values |= {name: cut.plain for name, cut in typed.shortcuts.items() if not seen.get(f"mend {name}")}
+    if margins is not None:
+        values |= margin_of(values, margins)
     if is_delivery:
         lines = marked = raw.table.select(**values, **of_rows(raw, rules))
     else:
@@ -348,6 +371,7 @@ def _check(
         engine=engine,
         source=raw.source,
         currency=currency,
+        margins=margins,
     )
 
 

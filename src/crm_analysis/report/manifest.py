@@ -16,7 +16,7 @@ from crm_analysis.periods import Month
 from crm_analysis.report.chapter import Memory
 from crm_analysis.report.pieces import Facts
 from crm_analysis.report.publish import file_hash
-from crm_analysis.report.stories.wording import horizon_words
+from crm_analysis.report.stories.wording import horizon_words, margin_setting_words
 from crm_analysis.settings import Settings, TransactionSource
 from crm_analysis.side_sources import SideSource
 
@@ -120,7 +120,7 @@ def provenance(settings: Settings, month: Month, memories: Mapping[str, Memory],
                 _("Settings"),
                 _(
                     "Margin {margin}, discount {rate} a year, horizon {horizon}",
-                    margin=rate(settings.money.margin),
+                    margin=margin_setting_words(settings.money),
                     rate=rate(settings.money.annual_discount_rate),
                     horizon=horizon_words(settings.money.horizon, settings.forecast.time_unit),
                 ),

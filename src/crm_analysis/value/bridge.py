@@ -20,7 +20,8 @@ from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, horizon_in_units
 from crm_analysis.value.acquisition import Acquisition
 from crm_analysis.value.equity import CustomerEquity
-from crm_analysis.value.lifetime_value import Assumptions, Fits, assume, lifetime_value
+from crm_analysis.value.lifetime_value import Assumptions, Fits, assume, margin_of_customers, value_by
+from crm_analysis.value.margin_shares import has_margins
 from crm_analysis.value.potential import potential_value
 
 OPENING, CLOSING = "opening", "closing"
@@ -93,12 +94,14 @@ def equity_bridge(
     - released: less the margin expected within the period; it leaves equity and becomes cash;
     - horizon_moved: the value of the time by which the horizon moves on, as expected at the opening;
     - bought, did_not_buy: value of the opening's customers on their new histories less that expected, spend as expected
-      at the opening; spend: their observed spend put in;
+      at the opening; spend: their observed spend put in and, where lines have margins, what it left;
     - new_customers: value of those who joined; expected_newcomers: less what the opening expected of them (their first
       purchases and cost were released with the margin); acquisition_forecast: later newcomers as forecast now;
     - purchase_rate, dropout, spend_parameters: the closing's parameters block by block; another kind of model is one
       step; recalibration: the level and the clock of the shop;
-    - margin, costs (tax and acquisition cost with them), discount_rate, horizon: the closing's assumptions.
+    - margin, costs (tax and acquisition cost with them), discount_rate, horizon: the closing's assumptions. Of margins
+      of customers' own that is the one of all together, and how far one customer is believed. Where the closing's log
+      tells none any more, the opening is first restated at that of all together.
 
     The closing's parameters were estimated from what happened in the period, so behaviour and parameters are two views
     of one cause: do not add them up into "the effect of" anything.
@@ -175,7 +178,10 @@ class _Bridge:
 
     @property
     def given(self) -> Assumptions:
-        return self.opening.values.assumptions
+        """The opening's assumptions; customers have margins of their own where the closing's log tells them too."""
+        given = self.opening.values.assumptions
+        told = all(has_margins(one.frame.columns) for one in (self.restated, self.closing.values.customers))
+        return given if told else replace(given, own_margins=None)
 
     @property
     def fits(self) -> Fits:
@@ -194,18 +200,21 @@ class _Bridge:
             annual_discount_rate=like.annual_discount_rate,
             margin=like.margin,
             costs=like.costs,
+            own_margins=like.own_margins,
         )
 
     def _each(self, fits: Fits, customers: CustomerSummary, given: Assumptions, until: float | None) -> pd.Series:
         """Residual value of each customer up to some time after the as-of date, scaled up to those they stand for."""
-        values = lifetime_value(
-            *fits,
-            replace(customers, annual_discount_rate=None),
+        taken = assume(
+            given.time_unit,
+            customers.as_of,
             horizon=until,
             annual_discount_rate=given.annual_discount_rate,
             margin=given.margin,
             costs=given.costs,
+            own_margins=given.own_margins,
         )
+        values = value_by(fits, replace(customers, annual_discount_rate=None), taken)
         return values.frame["residual_value"] * customers.stands_for
 
     def _future(self, fits: Fits, acquisition: Acquisition, given: Assumptions) -> float:
@@ -294,16 +303,20 @@ class _Bridge:
         return {"expected_newcomers": -in_period * growth, "acquisition_forecast": forecast - later}
 
     def _each_at_spend_of_the_opening(self, customers: CustomerSummary, given: Assumptions) -> pd.Series:
-        """Value customers on their new histories, each at the spend the opening expected of them."""
-        spend = self.fits.spend.expected_spend(self.restated).reindex(customers.frame.index)
+        """Value customers on their new histories, each at the spend and the margin the opening expected of them."""
+        spend = self._spend(self.restated, given).reindex(customers.frame.index)
         at_seen = self._each(self.fits, customers, given, given.horizon_in_units)
         purchases = self.fits.purchases.discounted_residual_purchases(
             customers, annual_discount_rate=given.annual_discount_rate, horizon=given.horizon_in_units
         )
-        seen_spend = self.fits.spend.expected_spend(customers)
+        seen_spend = self._spend(customers, given)
         # All but the spend is the same, so the difference is that of the spend alone.
         by_spend = purchases * (seen_spend - spend) * given.margin * given.costs.kept * customers.stands_for
         return at_seen - by_spend
+
+    def _spend(self, customers: CustomerSummary, given: Assumptions) -> pd.Series:
+        """Spend expected of customers, in money that leaves the margin of all together."""
+        return self.fits.spend.expected_spend(customers) * (margin_of_customers(customers, given) / given.margin)
 
     def _split(self) -> tuple[CustomerSummary, CustomerSummary]:
         """Return the closing's customers who were there at the opening, and those who have joined since."""
@@ -381,16 +394,19 @@ class _Bridge:
         rate = self.given.annual_discount_rate
         if any(one.annual_discount_rate != rate for one in (self.closing.values.customers, self.restated)):
             return float("nan")
+
+        def since(carried: str) -> pd.Series:
+            return now[carried] if then is None else now[carried] - growth * then[carried]
+
         costs = self.given.costs
-        spend = now["spend_carried"] if then is None else now["spend_carried"] - growth * then["spend_carried"]
-        orders = now["orders_carried"] if then is None else now["orders_carried"] - growth * then["orders_carried"]
-        return float((self.given.margin * spend - costs.cost_per_order * orders).sum(skipna=False)) * costs.kept
+        made = self.given.margin * since("spend_carried") if self.given.own_margins is None else since("margin_carried")
+        return float((made - costs.cost_per_order * since("orders_carried")).sum(skipna=False)) * costs.kept
 
 
 # --- what changes -----------------------------------------------------------------------------------------------
 
 _ASSUMPTIONS: dict[str, Callable[[Assumptions, Assumptions], Assumptions]] = {
-    "margin": lambda given, after: replace(given, margin=after.margin),
+    "margin": lambda given, after: replace(given, margin=after.margin, own_margins=after.own_margins),
     "costs": lambda given, after: replace(given, costs=after.costs),
     "discount_rate": lambda given, after: replace(
         given, annual_discount_rate=after.annual_discount_rate, continuous_rate=after.continuous_rate

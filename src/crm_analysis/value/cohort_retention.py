@@ -25,7 +25,8 @@ class CohortRetention:
     frame : DataFrame, index (cohort, period); period 0 is the cohort's own month or year
         customers (size of the cohort), active (who bought in the period); share_active with its 95% interval (lower,
         upper; missing in period 0, where it is 1 by definition); purchases and spend per customer of the cohort,
-        cumulated from period 0 on, and margin likewise (missing without `values`); is_partial.
+        cumulated from period 0 on, and margin likewise (missing without `values`, unless the log was read with
+        `margins`); is_partial.
     cohorts : DataFrame, index cohort
         customers; spend_so_far and margin_so_far per customer; residual_value per customer (with `values`: of all of
         them, those who left included; otherwise missing).
@@ -69,8 +70,9 @@ def cohort_retention(
     by : {"month", "year"}
         Calendar months or years, of cohorts and of periods alike.
     values : CustomerValues, optional
-        As of the same day: gives the margin, and what the customers of a cohort are worth from now on. The costs per
-        order, of service and of acquisition are not taken off the margin.
+        As of the same day: gives the margin, and what the customers of a cohort are worth from now on. A log that was
+        read with `margins` tells the margin itself. The costs per order, of service and of acquisition are not taken
+        off it.
 
     Returns
     -------
@@ -93,7 +95,8 @@ def cohort_retention(
     margin = np.nan if values is None else values.assumptions.margin
     size, period = counts["customers"], counts.index.get_level_values("period")
     lower, upper = wilson_interval(counts["active"], size)
-    cumulated = counts[["purchases", "spend"]].groupby(level="cohort").cumsum().div(size, axis=0)
+    summed = [name for name in ("purchases", "spend", "margin") if name in counts]
+    cumulated = counts[summed].groupby(level="cohort").cumsum().div(size, axis=0)
     frame = pd.DataFrame(
         {
             "customers": size,
@@ -103,7 +106,7 @@ def cohort_retention(
             "upper": np.where(period == 0, np.nan, upper),
             "purchases": cumulated["purchases"],
             "spend": cumulated["spend"],
-            "margin": cumulated["spend"] * margin,
+            "margin": cumulated["margin"] if "margin" in cumulated else cumulated["spend"] * margin,
             "is_partial": counts["is_partial"],
         }
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
@@ -34,14 +35,16 @@ from crm_analysis.value.lifetime_value import (
     Fits,
     assume,
     earned_value,
-    lifetime_value,
     of_histories,
     residual_value,
+    value_by,
 )
+from crm_analysis.value.margin_shares import MarginShares, require_margins, shares_of_sums, sums_to_add
 
 # So many rows of a base come to this process at most; beyond it, histories are folded and customers go by batches.
 LARGEST_HERE = 5_000_000
 _BATCH = 500_000
+_SUMMED = dt.Decimal(38, 8)
 # So many customers tell how far a grid is off.
 _SAMPLE = 50_000
 # Of the histories, what is joined back to each customer.
@@ -127,7 +130,9 @@ class BaseValues:
         known = self.customers.table
         predicted = engines.join_small(known, _predictions(self.fits.purchases, self.joined_back, self.assumptions))
         joined = known.inner_join(predicted, list(HISTORY))
-        valued = joined.mutate(expected_spend=_expected_spend(self.fits.spend.params, joined))
+        valued = joined.mutate(
+            expected_spend=_expected_spend(self.fits.spend.params, joined), margin=_margin(self.assumptions, joined)
+        )
         valued = valued.mutate(residual_value=residual_value(valued, self.assumptions))
         has_past = self.customers.annual_discount_rate is not None
         earned = earned_value(valued, self.assumptions) if has_past else ibis.null(float)
@@ -154,19 +159,11 @@ class BaseValues:
 
     def _valued(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Value customers batch by batch, here or on the engine's own workers."""
-        taken = self.assumptions
         for batch in batches:
             customers = CustomerSummary(
                 batch.to_pandas(), self.customers.time_unit, self.customers.as_of, self.customers.annual_discount_rate
             )
-            values = lifetime_value(
-                *self.fits,
-                customers,
-                horizon=taken.horizon,
-                annual_discount_rate=taken.annual_discount_rate,
-                margin=taken.margin,
-                costs=taken.costs,
-            )
+            values = value_by(self.fits, customers, self.assumptions)
             known = customers.frame.reset_index()[list(_KNOWN)]
             frame = pd.concat([known, values.frame.reset_index(drop=True)], axis=1)
             yield pa.RecordBatch.from_pandas(frame, preserve_index=False)
@@ -178,7 +175,7 @@ def value_customer_base(
     as_of: Day,
     horizon: Horizon | None,
     annual_discount_rate: float,
-    margin: float,
+    margin: float | None,
     costs: Costs | None = None,
     model: str | PurchaseFit = "BG/NBD",
     time_unit: TimeUnit = "week",
@@ -194,8 +191,10 @@ def value_customer_base(
         The purchase log, in any engine.
     as_of : date or str
         Last day that is known.
-    horizon, annual_discount_rate, margin, costs
+    horizon, annual_discount_rate, costs
         As for `lifetime_value`.
+    margin : float or None
+        Share of spend that is left; None: that of each customer, of a log that was read with `margins`.
     model : str or PurchaseFit
         A purchase model by name, one that lives on frequency, recency and T, or a fit to take as it is.
     time_unit : {"day", "week", "month"}
@@ -231,7 +230,12 @@ def value_customer_base(
     base.check_unchanged()
     tell(_("Counting distinct histories"))
     taken = assume(
-        time_unit, base.as_of, horizon=horizon, annual_discount_rate=annual_discount_rate, margin=margin, costs=costs
+        time_unit,
+        base.as_of,
+        horizon=horizon,
+        annual_discount_rate=annual_discount_rate,
+        margin=_shares(base) if margin is None else margin,
+        costs=costs,
     )
     exact = base.fold()
     by_batches = len(exact) > largest_here
@@ -249,6 +253,26 @@ def value_customer_base(
     if folded.grid != "day" and not isinstance(model, PurchaseFit):
         error = _grid_error(base.sample(_SAMPLE / histories.counts.sum()), folded.grid, model, taken)
     return BaseValues(Fits(purchases, spend), base, histories, taken, folded.grid, joined_back, error)
+
+
+def _shares(base: CustomerTable) -> MarginShares:
+    """Estimate how much the margins of single customers tell, from sums over them in their engine."""
+    require_margins(base.table.columns)
+    # As decimals: sums of floats depend on the order in which threads add.
+    wanted = {name: column.cast(_SUMMED).sum() for name, column in sums_to_add(base.table).items()}
+    [sums] = engines.rows_of(base.table.aggregate(**wanted))
+    return shares_of_sums({name: float(total) for name, total in sums.items()})
+
+
+def _margin(taken: Assumptions, customers: ir.Table) -> ir.Value:
+    """Share of spend that is left of each customer, as an expression of the engine; see `MarginShares.of`."""
+    own = taken.own_margins
+    if own is None or own.credibility == float("inf"):
+        return ibis.literal(repr(taken.margin)).cast(float)  # a bare 0.3 is a decimal to DuckDB
+    has_spent = customers.total_spend > 0
+    known = (has_spent.ifelse(customers.total_spend, 1.0) + own.credibility).cast(float)
+    share = has_spent.ifelse((customers.margin_so_far + own.credibility * own.pooled) / known, own.pooled)
+    return share * (taken.margin / own.pooled)
 
 
 def _grid_error(sample: CustomerTable, grid: Grid, model: str, taken: Assumptions) -> float:

@@ -131,7 +131,8 @@ def customer_equity(
     -----
     Each draw takes parameters of both models from their sampling distribution and the level of acquisition from the
     errors of earlier forecasts, values everybody anew, and lets every customer live one future under them. The doubt
-    about the model itself is not inside: a backtest speaks of that. Service cost enters a future at its expectation.
+    about the model itself is not inside: a backtest speaks of that. Service cost and each customer's margin enter a
+    future at their expectations.
 
     Newcomers are taken to be like the customers the models were fitted to. Their chance is that of a thousand simulated
     lives for each month of joining.

@@ -3,9 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.models.histories import Floats
-from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import units_per_year
 from crm_analysis.value.acquisition import Acquisition
 from crm_analysis.value.draws import drawn_fits, knows_its_doubt
@@ -33,7 +31,7 @@ def draw_equity(values: CustomerValues, acquisition: Acquisition | None, *, draw
         drawn_fits(values.fits.purchases, draws, seed), drawn_fits(values.fits.spend, draws, seed + 1), strict=True
     )
     rng = np.random.default_rng(seed + 2)
-    base = _Base(values.fits.purchases, values.customers)
+    base = _Base(values)
     fits = [Fits(purchases, spend) for purchases, spend in drawn]
     rows = [_one_draw(one, base, values.assumptions, rng) for one in fits]
     current = _of_the_base(pd.DataFrame(rows, columns=["expected", "outcome"]), values, rng)
@@ -54,9 +52,9 @@ def draw_equity(values: CustomerValues, acquisition: Acquisition | None, *, draw
 class _Base:
     """The customers of a valuation, and one of each kind, on which expectations are computed once."""
 
-    def __init__(self, fit: PurchaseFit, customers: CustomerSummary) -> None:
-        self.customers = customers
-        self.distinct, rows = fit.distinct(customers)
+    def __init__(self, values: CustomerValues) -> None:
+        self.customers, self.relative_margin = values.customers, values.relative_margin
+        self.distinct, rows = values.fits.purchases.distinct(values.customers)
         self.inverse, self.counts = rows.inverse, rows.counts
 
     def sum_by_history(self, amounts: pd.Series) -> Floats:
@@ -71,7 +69,7 @@ def _one_draw(fits: Fits, base: _Base, given: Assumptions, rng: np.random.Genera
     discounted = fits.purchases.discounted_residual_purchases(
         base.distinct, annual_discount_rate=rate, horizon=length
     ).to_numpy()
-    spend = base.sum_by_history(fits.spend.expected_spend(base.customers))
+    spend = base.sum_by_history(fits.spend.expected_spend(base.customers) * base.relative_margin)
     service = 0.0
     if given.costs.cost_to_serve_per_year:
         lifetime = fits.purchases.discounted_residual_lifetime(
@@ -82,7 +80,8 @@ def _one_draw(fits: Fits, base: _Base, given: Assumptions, rng: np.random.Genera
 
     horizon = given.horizon_in_units or -np.log(_FARTHEST) / given.continuous_rate
     future = fits.purchases.simulate_future(base.customers, horizon=horizon, rng=rng)
-    paid = fits.spend.simulate_spend(base.customers, future["customer"].to_numpy(), rng)
+    who = future["customer"].to_numpy()
+    paid = fits.spend.simulate_spend(base.customers, who, rng) * base.relative_margin.to_numpy()[who]
     present = np.exp(-given.continuous_rate * future["time"].to_numpy())
     outcome = float(present @ (given.margin * paid - given.costs.cost_per_order)) - service
     return expected * given.costs.kept, outcome * given.costs.kept

@@ -16,6 +16,7 @@ from crm_analysis.periods import Horizon
 from crm_analysis.value.acquisition import Acquisition
 from crm_analysis.value.candidates import refit
 from crm_analysis.value.lifetime_value import CustomerValues, Fits, revalue
+from crm_analysis.value.margin_shares import margin_shares
 from crm_analysis.value.potential import potential_value
 from crm_analysis.value.repeated_acquisition import repeated_acquisition
 
@@ -69,7 +70,8 @@ def equity_history(
                 warnings.simplefilter("ignore", EstimationWarning)
                 purchases = refit(like.fits.purchases, log, customers) if fitted_anew else like.fits.purchases
                 fits = Fits(purchases, fit_gamma_gamma(customers))
-            values = revalue(like, fits=fits, customers=customers)
+            margins = {} if given.own_margins is None else {"margin": margin_shares(customers)}
+            values = revalue(like, fits=fits, customers=customers, **margins)
             joining = acquisition and repeated_acquisition(
                 acquisition, newcomers or transactions, prospects=prospects, customers=customers
             )

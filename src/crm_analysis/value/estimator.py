@@ -23,12 +23,13 @@ from crm_analysis.data.customer_table import customer_days
 from crm_analysis.data.sources import Transactions, read_transactions
 from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.errors import DataError, SettingsError
-from crm_analysis.models.gamma_gamma import GammaGammaFit, fit_gamma_gamma
+from crm_analysis.models.gamma_gamma import fit_gamma_gamma
 from crm_analysis.models.histories import Floats, Integers
-from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import fitter
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
-from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+from crm_analysis.settings import LineMargins
+from crm_analysis.value.lifetime_value import Costs, CustomerValues, Fits, lifetime_value
+from crm_analysis.value.margin_shares import MarginShares, margin_shares
 from crm_analysis.value.scores import normalized_gini
 
 Target = Literal["value", "purchases"]
@@ -50,6 +51,9 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Effective rate a year, as a fraction.
     margin : float
         Share of spend left after the cost of what was sold, above 0 and at most 1.
+    margins : LineMargins, optional
+        Where the margin of each line comes from, in place of one `margin` of all spend. How far one customer is
+        believed is learnt in `fit`.
     acquisition_cost, cost_per_order, cost_to_serve_per_year, tax_rate : float
         As in `Costs`.
     time_unit : {"day", "week", "month"}
@@ -96,6 +100,7 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         horizon: Horizon | None = "24 months",
         annual_discount_rate: float = 0.10,
         margin: float = 0.30,
+        margins: LineMargins | None = None,
         acquisition_cost: float = 0.0,
         cost_per_order: float = 0.0,
         cost_to_serve_per_year: float = 0.0,
@@ -109,6 +114,7 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         self.horizon = horizon
         self.annual_discount_rate = annual_discount_rate
         self.margin = margin
+        self.margins = margins
         self.acquisition_cost = acquisition_cost
         self.cost_per_order = cost_per_order
         self.cost_to_serve_per_year = cost_to_serve_per_year
@@ -135,10 +141,11 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
             When a parameter is wrong or X is no table.
         """
         self._check_parameters()
-        log = read_transactions(X)
+        log = self._read(X)
         as_of = self._day_to_read_at(_last_day(log))
         customers = self._customers(log, as_of)
-        self.values_ = self._valued(fitter(self.model)(customers), fit_gamma_gamma(customers), customers)
+        margin = self.margin if self.margins is None else margin_shares(customers)
+        self.values_ = self._valued(Fits(fitter(self.model)(customers), fit_gamma_gamma(customers)), customers, margin)
         self.as_of_ = as_of
         return self
 
@@ -164,15 +171,16 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Returns
         -------
         DataFrame, indexed by customer_id
-            probability_alive, expected_purchases, discounted_purchases, expected_spend, residual_value, earned_value,
-            lifetime_value.
+            probability_alive, expected_purchases, discounted_purchases, expected_spend, margin, residual_value,
+            earned_value, lifetime_value.
         """
         check_is_fitted(self)
         self._check_parameters()
-        log = read_transactions(X)
+        log = self._read(X)
         # A few customers of a log may all have been silent at its end, which is known all the same.
         as_of = self._day_to_read_at(max(_last_day(log), self.as_of_))
-        return self._valued(*self.values_.fits, self._customers(log, as_of)).frame
+        learnt = None if self.margins is None else self.values_.assumptions.own_margins
+        return self._valued(self.values_.fits, self._customers(log, as_of), learnt or self.margin).frame
 
     def compare(self, X: Any) -> pd.DataFrame:
         """Hold the forecast against what the customers fitted to did afterwards.
@@ -274,14 +282,18 @@ class CustomerValueRegressor(BaseEstimator):  # type: ignore[misc]  # scikit-lea
             gaps="CNBD" in self.model,
         )
 
-    def _valued(self, purchases: PurchaseFit, spend: GammaGammaFit, customers: CustomerSummary) -> CustomerValues:
+    def _read(self, X: Any) -> Transactions:
+        if self.margins is None or isinstance(X, Transactions):  # whoever read them has said what margins are
+            return read_transactions(X)
+        return read_transactions(X, margins=self.margins)
+
+    def _valued(self, fits: Fits, customers: CustomerSummary, margin: float | MarginShares) -> CustomerValues:
         return lifetime_value(
-            purchases,
-            spend,
+            *fits,
             customers,
             horizon=self.horizon,
             annual_discount_rate=self.annual_discount_rate,
-            margin=self.margin,
+            margin=margin,
             costs=self._costs(),
         )
 

@@ -21,6 +21,7 @@ from crm_analysis.models.gamma_gamma import GammaGammaFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import purchase_fit_from_json
 from crm_analysis.periods import Horizon, TimeUnit, annual_to_continuous, horizon_in_units, units_per_year
+from crm_analysis.value.margin_shares import MarginShares
 from crm_analysis.value.valued import days_since_last
 
 # Columns of the values of a customer, in their order.
@@ -29,6 +30,7 @@ VALUES = (
     "expected_purchases",
     "discounted_purchases",
     "expected_spend",
+    "margin",
     "residual_value",
     "earned_value",
     "lifetime_value",
@@ -81,7 +83,8 @@ class Assumptions:
     annual_discount_rate : float
         Effective rate a year.
     margin : float
-        Share of spend that is left after the cost of what was sold.
+        Share of spend that is left after the cost of what was sold; of all customers together, where they have shares
+        of their own.
     costs : Costs
     time_unit : str
         Unit of `horizon_in_units` and `continuous_rate`.
@@ -89,6 +92,9 @@ class Assumptions:
         The horizon in the time unit, months and years by the calendar from the as-of date.
     continuous_rate : float
         ln(1 + annual rate) per time unit.
+    own_margins : MarginShares or None
+        How each customer's share is found; None where all have `margin`. Where `margin` is another than the pooled one,
+        as where a lever was moved, each share is in proportion.
     """
 
     horizon: Horizon | None
@@ -98,6 +104,7 @@ class Assumptions:
     time_unit: TimeUnit
     horizon_in_units: float | None
     continuous_rate: float
+    own_margins: MarginShares | None = None
 
 
 class Fits(NamedTuple):
@@ -115,9 +122,9 @@ class CustomerValues:
     ----------
     frame : DataFrame, indexed by customer_id
         probability_alive; expected_purchases within the horizon; discounted_purchases; expected_spend per purchase;
-        residual_value; earned_value (margin so far less costs so far, carried to the as-of date); lifetime_value,
-        their sum. The last two are missing where the summary carries no spend history. Money in the currency of the
-        transactions.
+        margin, the share of it that is left; residual_value; earned_value (margin so far less costs so far, carried to
+        the as-of date); lifetime_value, their sum. The last two are missing where the summary carries no spend history.
+        Money in the currency of the transactions.
     fits : Fits
         purchases and spend.
     customers : CustomerSummary
@@ -133,6 +140,11 @@ class CustomerValues:
     def total(self) -> float:
         """Residual value of all customers of the base together, those a sample stands for included."""
         return float(self.frame["residual_value"].sum() * self.customers.stands_for)
+
+    @property
+    def relative_margin(self) -> pd.Series:
+        """Margin of each customer over that of all together: 1 where all have one."""
+        return self.frame["margin"] / self.assumptions.margin
 
     @property
     def number_of_customers(self) -> int:
@@ -201,8 +213,12 @@ class CustomerValues:
         content = json.loads((folder / "valuation.json").read_text(encoding="utf-8"))
         summary, assumptions = content["summary"], content["assumptions"]
         as_of = None if summary["as_of"] is None else date.fromisoformat(summary["as_of"])
+        own = assumptions.pop("own_margins", None)
+        frame = pd.read_parquet(folder / "values.parquet")
+        if "margin" not in frame:  # saved before customers had margins of their own
+            frame = frame.assign(margin=assumptions["margin"])[list(VALUES)]
         return cls(
-            pd.read_parquet(folder / "values.parquet"),
+            frame,
             Fits(
                 purchase_fit_from_json(content["purchases"]),
                 GammaGammaFit.from_json(content["spend"]),
@@ -214,7 +230,10 @@ class CustomerValues:
                 summary["annual_discount_rate"],
                 summary.get("stands_for", 1.0),  # saved before there were samples
             ),
-            Assumptions(**{**assumptions, "costs": Costs(**assumptions["costs"])}),
+            Assumptions(
+                **{**assumptions, "costs": Costs(**assumptions["costs"])},
+                own_margins=None if own is None else MarginShares(**own),
+            ),
         )
 
 
@@ -225,7 +244,7 @@ def lifetime_value(
     *,
     horizon: Horizon | None,
     annual_discount_rate: float,
-    margin: float,
+    margin: float | MarginShares,
     costs: Costs | None = None,
 ) -> CustomerValues:
     """Value every customer on the as-of date of the summary.
@@ -243,8 +262,9 @@ def lifetime_value(
         all of the future.
     annual_discount_rate : float
         Effective rate a year, as a fraction; converted once, to a continuous rate per time unit.
-    margin : float
-        Share of spend left after the cost of what was sold, above 0 and at most 1.
+    margin : float or MarginShares
+        Share of spend left after the cost of what was sold, above 0 and at most 1; or what `margin_shares` finds of the
+        customers, where lines have margins of their own.
     costs : Costs, optional
         Costs beyond the margin; none when not given.
 
@@ -255,13 +275,14 @@ def lifetime_value(
     Raises
     ------
     SettingsError
-        When the margin is out of range, or the summary was made with another rate.
+        When the margin is out of range, or the summary was made with another rate or carries no margins.
 
     Notes
     -----
     residual value = DERT x (margin x expected spend - cost per order) - cost to serve x discounted time alive, with
     DERT the discounted expected residual transactions (Fader, Hardie & Lee 2005, JMR 42); all of it times what tax
-    leaves. A customer can be worth less than zero where serving costs more than the margin brings; such a value stays
+    leaves. With `MarginShares` the margin to come is at each customer's own share, and that earned is what was made. A
+    customer can be worth less than zero where serving costs more than the margin brings; such a value stays
     negative.
     """
     for name, fit, kind in (("purchases", purchases, PurchaseFit), ("spend", spend, GammaGammaFit)):
@@ -276,12 +297,18 @@ def lifetime_value(
         margin=margin,
         costs=costs,
     )
-    frame = of_histories(purchases, customers, taken)
-    frame["expected_spend"] = spend.expected_spend(customers)
+    return value_by(Fits(purchases, spend), customers, taken)
+
+
+def value_by(fits: Fits, customers: CustomerSummary, taken: Assumptions) -> CustomerValues:
+    """Value every customer with the fits and under the assumptions, which were read as of the same date."""
+    frame = of_histories(fits.purchases, customers, taken)
+    frame["expected_spend"] = fits.spend.expected_spend(customers)
+    frame["margin"] = margin_of_customers(customers, taken)
     frame["residual_value"] = residual_value(frame, taken)
     frame["earned_value"] = _earned_value(customers, frame, taken)
     frame["lifetime_value"] = frame["earned_value"] + frame["residual_value"]
-    return CustomerValues(frame[list(VALUES)], Fits(purchases, spend), customers, taken)
+    return CustomerValues(frame[list(VALUES)], fits, customers, taken)
 
 
 def revalue(
@@ -298,7 +325,8 @@ def revalue(
     customers : CustomerSummary, optional
         Other customers, or the same on another date.
     **terms
-        horizon, annual_discount_rate, margin, costs: those that change.
+        horizon, annual_discount_rate, margin, costs: those that change. Where customers have margins of their own, a
+        number for the margin moves all of them in proportion, those to come and not those that were made.
 
     Returns
     -------
@@ -310,7 +338,8 @@ def revalue(
     wanted, summary = same | terms, customers or values.customers
     if summary.annual_discount_rate not in (None, wanted["annual_discount_rate"]):
         summary = dataclasses.replace(summary, annual_discount_rate=None)
-    return lifetime_value(*(fits or values.fits), summary, **wanted)
+    taken = assume(summary.time_unit, summary.as_of, **wanted, own_margins=given.own_margins)
+    return value_by(fits or values.fits, summary, taken)
 
 
 def assume(
@@ -319,15 +348,28 @@ def assume(
     *,
     horizon: Horizon | None,
     annual_discount_rate: float,
-    margin: float,
+    margin: float | MarginShares,
     costs: Costs | None,
+    own_margins: MarginShares | None = None,
 ) -> Assumptions:
-    """Return what a valuation takes as given, in the time unit; raise `SettingsError` for a margin that is none."""
+    """Return what a valuation takes as given, in the time unit; raise `SettingsError` for a margin that is none.
+
+    A margin that is a number moves `own_margins` in proportion, where there are any; shares take their place.
+    """
+    if isinstance(margin, MarginShares):
+        own_margins, margin = margin, margin.pooled
     if not 0 < margin <= 1:
         raise SettingsError(f"margin is {margin}; give a share of spend above 0 and at most 1.")
     length = None if horizon is None else horizon_in_units(horizon, time_unit, as_of)
     rate = annual_to_continuous(annual_discount_rate, time_unit)
-    return Assumptions(horizon, annual_discount_rate, margin, costs or Costs(), time_unit, length, rate)
+    return Assumptions(horizon, annual_discount_rate, margin, costs or Costs(), time_unit, length, rate, own_margins)
+
+
+def margin_of_customers(customers: CustomerSummary, taken: Assumptions) -> pd.Series:
+    """Share of spend that is left of each customer: one for all, or the customer's own."""
+    if taken.own_margins is None:
+        return pd.Series(taken.margin, index=customers.frame.index)
+    return taken.own_margins.of(customers) * (taken.margin / taken.own_margins.pooled)
 
 
 def of_histories(purchases: PurchaseFit, customers: CustomerSummary, taken: Assumptions) -> pd.DataFrame:
@@ -364,13 +406,15 @@ def of_histories(purchases: PurchaseFit, customers: CustomerSummary, taken: Assu
 
 def residual_value(columns: Any, taken: Assumptions) -> Any:
     """Discounted margin to come less the cost to serve: of columns of a frame, or of a table in an engine."""
-    per_purchase = columns["expected_spend"] * taken.margin - taken.costs.cost_per_order
+    per_purchase = columns["expected_spend"] * columns["margin"] - taken.costs.cost_per_order
     return _after_tax(columns["discounted_purchases"] * per_purchase - columns["service_to_come"], taken)
 
 
 def earned_value(columns: Any, taken: Assumptions) -> Any:
     """Margin so far less the costs so far, each carried from its day to the as-of date: of columns as above."""
-    earned = columns["spend_carried"] * taken.margin - columns["costs_so_far"]
+    has_own = taken.own_margins is not None
+    made = columns["margin_carried"] if has_own else columns["spend_carried"] * taken.margin
+    earned = made - columns["costs_so_far"]
     if taken.costs.cost_per_order == 0:
         return _after_tax(earned, taken)  # orders are then not asked for, and need not be there
     return _after_tax(earned - columns["orders_carried"] * taken.costs.cost_per_order, taken)

@@ -17,6 +17,7 @@ from crm_analysis.settings import MoneySettings, Settings
 from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, planned_acquisition
 from crm_analysis.value.forecast import Forecast, forecast_purchases
 from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
+from crm_analysis.value.margin_shares import margin_shares
 from crm_analysis.value.pipeline_acquisition import pipeline_acquisition
 from crm_analysis.value.potential import Pieces
 
@@ -78,7 +79,7 @@ def value_period(
         customers,
         horizon=money.horizon,
         annual_discount_rate=money.annual_discount_rate,
-        margin=money.margin,
+        margin=money.margin if money.line_margins is None else margin_shares(customers),
         costs=costs_of(money),
     )
     return PeriodValuation(forecast, values, spend_frequency_correlation(customers))

@@ -141,6 +141,6 @@ def _after_silence(values: CustomerValues, days: float) -> pd.Series:
     as_of = None if customers.as_of is None else customers.as_of + timedelta(days=round(days))
     later = replace(customers, frame=frame, as_of=as_of)
     expected = of_histories(values.fits.purchases, later, values.assumptions)
-    expected["expected_spend"] = values.frame["expected_spend"]
+    expected[["expected_spend", "margin"]] = values.frame[["expected_spend", "margin"]]
     found: pd.Series = residual_value(expected, values.assumptions)
     return found

@@ -44,7 +44,7 @@ class Change:
     acquisition_cost, cost_per_order, cost_to_serve : float
         Change of each cost.
     margin, annual_discount_rate : float or None
-        In place of the present ones.
+        In place of the present ones. Margins of customers' own move in proportion to that of all together.
     horizon : float, str or None
         In place of the present one.
     """
@@ -116,7 +116,7 @@ def equity_if(equity: CustomerEquity, change: Change) -> EquityParts:
     old, customers = values.assumptions, values.customers
     given = _changed(old, change, customers.as_of)
     future = _Future(values.fits.purchases, change, customers.as_of)
-    spend = values.frame["expected_spend"] * (1 + change.spend)
+    spend = values.frame["expected_spend"] * (1 + change.spend) * values.relative_margin
     discounted, lifetime = future.of_customers(customers, given)
     per_purchase = given.margin * spend - given.costs.cost_per_order
     served = given.costs.cost_to_serve_per_year / units_per_year(given.time_unit) * lifetime

@@ -44,7 +44,8 @@ def unprofitable_customers(values: CustomerValues) -> UnprofitableCustomers:
     given, scale = values.assumptions, values.customers.stands_for
     lost = values.frame[values.frame["residual_value"] < 0]
     value = float(lost["residual_value"].sum()) * scale
-    margin = float((lost["discounted_purchases"] * lost["expected_spend"]).sum()) * given.margin * scale
+    spend = lost["discounted_purchases"] * lost["expected_spend"] * values.relative_margin[lost.index]
+    margin = float(spend.sum()) * given.margin * scale
     orders = float(lost["discounted_purchases"].sum()) * given.costs.cost_per_order * scale
     before_tax = value / given.costs.kept
     return UnprofitableCustomers(

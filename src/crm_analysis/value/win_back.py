@@ -121,7 +121,7 @@ def value_if_back(values: CustomerValues) -> pd.Series:
         frame["last_purchase"] = pd.Timestamp(customers.as_of)
     back = CustomerSummary(frame, customers.time_unit, customers.as_of)
     expected = of_histories(values.fits.purchases, back, values.assumptions)
-    expected["expected_spend"] = values.frame["expected_spend"]
+    expected[["expected_spend", "margin"]] = values.frame[["expected_spend", "margin"]]
     found: pd.Series = residual_value(expected, values.assumptions)
     return found.rename("value_if_back")
 

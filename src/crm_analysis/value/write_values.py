@@ -111,7 +111,7 @@ def write_values(
         as_of=as_of,
         horizon=money.horizon,
         annual_discount_rate=money.annual_discount_rate,
-        margin=money.margin,
+        margin=money.margin if money.line_margins is None else None,
         costs=costs_of(money),
         model=model,
         time_unit=settings.forecast.time_unit,

@@ -14,7 +14,14 @@ from crm_analysis.report.chapter import Chapter, Memory
 from crm_analysis.report.figures.concentration_curve import concentration_curve
 from crm_analysis.report.figures.equity_history import equity_history
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Note
-from crm_analysis.report.stories.wording import contents_words, horizon_words, sample_words, terms_words
+from crm_analysis.report.stories.wording import (
+    contents_words,
+    horizon_words,
+    margin_source_words,
+    margin_words,
+    sample_words,
+    terms_words,
+)
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.scorecard import Scorecard, build_scorecard
 from crm_analysis.value.equity import CustomerEquity, customer_equity
@@ -415,9 +422,10 @@ def method_note(chapter: Chapter, equity: CustomerEquity) -> Note:
                 "less {costs}.",
                 horizon=horizon_words(given.horizon, given.time_unit),
                 rate=write_rate(given.annual_discount_rate),
-                margin=write_rate(given.margin),
+                margin=margin_words(given),
                 costs=_costs_words(costs, chapter.currency),
             ),
+            *margin_source_words(given, chapter.settings.money, chapter.currency),
             *([_future_words()] if equity.future is not None else []),
             _(
                 "The interval comes from {draws} simulated futures: each draws the parameters of both models from "

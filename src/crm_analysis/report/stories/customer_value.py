@@ -15,6 +15,8 @@ from crm_analysis.report.figures.value_matrix import value_matrix
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Glossary, Headline, Note
 from crm_analysis.report.stories.wording import (
     horizon_words,
+    margin_source_words,
+    margin_words,
     of_the_sample,
     purchase_model_words,
     sample_words,
@@ -372,8 +374,9 @@ def method_note(chapter: Chapter, valuation: PeriodValuation) -> Note:
                 rate=rate(given.annual_discount_rate),
                 weekly=percent(given.continuous_rate, 3),
                 unit=_(given.time_unit),
-                margin=rate(given.margin),
+                margin=margin_words(given),
             ),
+            *margin_source_words(given, chapter.settings.money, chapter.currency),
         ),
     )
 

@@ -238,7 +238,7 @@ def counters_table(quality: DataQuality) -> Table:
         name="counters",
         number=2,
         finding=finding,
-        what=_("Rows counted here are among those used."),
+        what=" ".join([_("Rows counted here are among those used."), *_never_shown(quality)]),
         frame=frame,
         columns=(
             Column("meaning", _("What"), kind="text", sortable=False),
@@ -246,6 +246,14 @@ def counters_table(quality: DataQuality) -> Table:
             Column("money", _("Money"), kind="money", currency=quality.chapter.currency, digits=2),
         ),
     )
+
+
+def _never_shown(quality: DataQuality) -> list[str]:
+    """Name the products or categories with a margin of their own that the log does not show."""
+    unseen = quality.transactions.unseen_margins
+    if not unseen:
+        return []
+    return [_("A margin is set for names that no used line shows: {names}.", names=", ".join(unseen))]
 
 
 def activity_figure(quality: DataQuality) -> Figure:

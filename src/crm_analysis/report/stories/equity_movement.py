@@ -132,8 +132,8 @@ def bridge_table(chapter: Chapter, movement: Movement) -> Table | Note:
     """List all steps with what each of them means."""
     if movement.bridge is None:
         return Note(_("No steps to list"), (_("They appear from the second book in a row on."),))
-    bridge = movement.bridge
-    labels = [f"{_(STEPS[step])}\n{_meaning(step)}".rstrip() for step in bridge.index]
+    bridge, of_lines = movement.bridge, chapter.settings.money.line_margins is not None
+    labels = [f"{_(STEPS[step])}\n{_meaning(step, of_lines=of_lines)}".rstrip() for step in bridge.index]
     frame = bridge.assign(label=labels).reset_index()
     currency = chapter.currency
     return Table(
@@ -198,7 +198,12 @@ def _cash_words(movement: Movement, currency: str) -> str:
     return f"{words} {joined}"
 
 
-def _meaning(step: str) -> str:
+def _meaning(step: str, *, of_lines: bool) -> str:
+    """What a step is; two of them are others where the lines of the log have margins of their own."""
+    if of_lines and step == "spend":
+        return _("what they paid and what it left, beside what was expected")
+    if of_lines and step == "margin":
+        return _("that of all customers together, and how far each is believed")
     return {
         "restatement": _("late, corrected or removed rows of the log"),
         "unwinding": _("the same money is nearer by one period"),

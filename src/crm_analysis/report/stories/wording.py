@@ -1,15 +1,21 @@
 """Words that several chapters share."""
 
-from crm_analysis.messages import N_, _, count, number, percent, rate
+import math
+
+from crm_analysis.messages import N_, _, count, money, number, percent, rate
 from crm_analysis.models.cnbd import CNBDFit, ModifiedCNBDFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon, horizon_text
+from crm_analysis.settings import MoneySettings
 from crm_analysis.value.interval import INDIVIDUALS, NEWCOMERS, SAMPLING, Interval
 from crm_analysis.value.lifetime_value import Assumptions, CustomerValues
 
 UNITS = (
     N_("day"), N_("days"), N_("week"), N_("weeks"), N_("month"), N_("months"), N_("year"), N_("years"),
 )  # fmt: skip
+
+# Less than half a cent of money is written as none.
+_NO_MONEY = 0.005
 
 
 def tenth_words(tenth: int) -> str:
@@ -110,9 +116,72 @@ def horizon_words(horizon: Horizon | None, time_unit: str) -> str:
 
 
 def terms_words(assumptions: Assumptions) -> str:
-    """Write margin and rate as they were set."""
+    """Write margin and rate as they were set, or the margin as it was found."""
     return _(
         "Margin {margin}, discount {rate} a year",
-        margin=rate(assumptions.margin),
+        margin=margin_words(assumptions),
         rate=rate(assumptions.annual_discount_rate),
     )
+
+
+def margin_words(assumptions: Assumptions) -> str:
+    """Write the margin: one rate, or that of all together where each customer has a share of their own."""
+    if assumptions.own_margins is None:
+        return rate(assumptions.margin)
+    return _("{margin} (of all together; each customer at their own)", margin=rate(assumptions.margin))
+
+
+def margin_source_words(assumptions: Assumptions, money_: MoneySettings, currency: str) -> list[str]:
+    """Say where margins of customers' own come from: a paragraph, or none where there is one rate of all spend."""
+    own = assumptions.own_margins
+    if own is None:
+        return []
+    said = {"rate": rate(money_.margin), "n": count(len(money_.margins))}
+    lines = {
+        "lines": _(
+            "What a line of the log leaves is its margin there, else its amount less its cost; of a line that tells "
+            "neither {rate} of its amount is taken.",
+            **said,
+        ),
+        "product": _(
+            "What a line of the log leaves is the share set for its product, of which {n} have one; of others {rate} "
+            "of the amount is taken.",
+            **said,
+        ),
+        "category": _(
+            "What a line of the log leaves is the share set for its category, of which {n} have one; of others {rate} "
+            "of the amount is taken.",
+            **said,
+        ),
+    }[money_.margin_from]
+    if math.isinf(own.credibility):
+        drawn = _(
+            "Customers differ in it no more than the purchases of one customer do, so all are taken to leave {pooled} "
+            "of their spend to come.",
+            pooled=rate(own.pooled),
+        )
+    elif own.credibility < _NO_MONEY:
+        drawn = _(
+            "The purchases of one customer all leave the same, so each customer is taken at their own share so far; "
+            "all together leave {pooled}.",
+            pooled=rate(own.pooled),
+        )
+    else:
+        drawn = _(
+            "Each customer's own share so far is drawn towards that of all, {pooled}: who has spent {spend} is "
+            "believed by half (Buhlmann and Straub 1970). The doubt about these shares is not in the interval.",
+            pooled=rate(own.pooled),
+            spend=money(own.credibility, currency),
+        )
+    return [f"{lines} {drawn}"]
+
+
+def margin_setting_words(money_: MoneySettings) -> str:
+    """Write what the settings say of margins."""
+    said = rate(money_.margin)
+    return {
+        "rate": said,
+        "lines": _("of each line, else {rate}", rate=said),
+        "product": _("by product, else {rate}", rate=said),
+        "category": _("by category, else {rate}", rate=said),
+    }[money_.margin_from]
