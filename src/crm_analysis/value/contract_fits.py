@@ -1,0 +1,158 @@
+"""One sBG for each kind of contract, as far as contracts can bear it: their own, one for all of a length, or a share.
+
+A group in which nobody has left yet is young or small, and not immortal: it is given the model of all contracts that
+are renewed after the same time.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.messages import _, count, percent
+from crm_analysis.models.sbg import SBGFit, fit_sbg
+
+OWN, POOLED, ONE_CHANCE = "own", "renewal_period", "one_chance"
+
+# Two parameters ask for ten events each (Peduzzi et al. 1996, Journal of Clinical Epidemiology 49, 1373-1379).
+LEAST = 20
+# So certain a beta distribution is one chance for all.
+_CERTAIN = 1e6
+
+
+def fit_groups(histories: pd.DataFrame, periods_of: Mapping[str, str]) -> tuple[dict[str, SBGFit], pd.DataFrame]:
+    """Fit an sBG to each group of contracts that has enough of them.
+
+    Parameters
+    ----------
+    histories : DataFrame, one row a contract
+        group, renewal_period, periods and churned.
+    periods_of : mapping of group to renewal period
+        All groups wanted, those without a contract of their own included.
+
+    Returns
+    -------
+    fits : dict of group to SBGFit
+    groups : DataFrame, indexed by group
+        renewal_period; contracts, renewals_due, ended (counts); fitted_on: own, renewal_period (all contracts of that
+        length) or one_chance; chances_from: contracts the fit was made of; alpha, beta; words for the reader.
+
+    Notes
+    -----
+    A group has a fit of its own where at least 20 contracts ended, 20 renewals were made and 20 contracts came up for a
+    second one: two parameters want ten events each, and before the second renewal they cannot be told apart. Otherwise
+    the contracts of its length are taken together; where these are too few as well all members are given one chance to
+    leave, (ended + 1) / (renewals due + 2), the rule of succession (Laplace 1774).
+    """
+    fits: dict[str, SBGFit] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    pools: dict[str, tuple[SBGFit, str]] = {}
+    for group, period in periods_of.items():
+        own, pool = histories[histories["group"] == group], histories[histories["renewal_period"] == period]
+        if has_enough(own):
+            fits[group], fitted_on, source = _fitted(own), OWN, own
+        else:
+            if period not in pools:
+                pools[period] = (_fitted(pool), POOLED) if has_enough(pool) else (_one_chance(pool), ONE_CHANCE)
+            (fits[group], fitted_on), source = pools[period], pool
+        rows[group] = {
+            "renewal_period": period,
+            "contracts": len(own),
+            "renewals_due": _due(own),
+            "ended": int(own["churned"].sum()),
+            "fitted_on": fitted_on,
+            "source_due": _due(source),
+            "source_ended": int(source["churned"].sum()),
+            "alpha": fits[group].params.alpha,
+            "beta": fits[group].params.beta,
+            "words": _words(fitted_on, own, source, period),
+        }
+    return fits, pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
+
+
+def has_enough(histories: pd.DataFrame) -> bool:
+    """Whether both parameters of an sBG can be learnt from some contracts."""
+    periods, churned = histories["periods"], histories["churned"].astype(bool)
+    second = (periods >= 2) | ((periods == 1) & churned)
+    return bool(min(churned.sum(), periods.sum(), second.sum()) >= LEAST)
+
+
+def _fitted(histories: pd.DataFrame) -> SBGFit:
+    return fit_sbg(memberships=histories[["periods", "churned"]])
+
+
+def _due(histories: pd.DataFrame) -> int:
+    """Renewals that came up: those made and those not."""
+    return int(histories["periods"].sum() + histories["churned"].sum())
+
+
+def _one_chance(histories: pd.DataFrame) -> SBGFit:
+    return one_chance((float(histories["churned"].sum()) + 1) / (_due(histories) + 2))
+
+
+def one_chance(leaving: float) -> SBGFit:
+    """Return the sBG in which everybody leaves with one chance."""
+    return SBGFit.from_params((leaving * _CERTAIN, (1 - leaving) * _CERTAIN), time_unit="")
+
+
+def drawn_groups(fits: Mapping[str, SBGFit], groups: pd.DataFrame, draws: int, seed: int) -> list[dict[str, SBGFit]]:
+    """Return the fits under drawn parameters; groups that share a fit share its draws.
+
+    Those of an sBG are drawn from the approximation to their sampling distribution, one chance for all from what is
+    known of it, Beta(ended + 1, renewals made + 1).
+    """
+    by_source: dict[tuple[str, str], list[SBGFit]] = {}
+    for place, (group, row) in enumerate(groups.iterrows()):
+        key = _source(str(group), row)
+        if key in by_source:
+            continue
+        if row["fitted_on"] == ONE_CHANCE:
+            ended, due = float(row["source_ended"]), float(row["source_due"])
+            chances = np.random.default_rng([seed, place]).beta(ended + 1, due - ended + 1, size=draws)
+            by_source[key] = [one_chance(float(chance)) for chance in chances]
+        else:
+            fit = fits[str(group)]
+            drawn = fit.draws(draws, seed + place).itertuples(index=False)
+            by_source[key] = [fit.with_coefficients(values) for values in drawn]
+    sources = {str(group): _source(str(group), row) for group, row in groups.iterrows()}
+    return [{group: by_source[key][draw] for group, key in sources.items()} for draw in range(draws)]
+
+
+def _source(group: str, row: pd.Series) -> tuple[str, str]:
+    return (OWN, group) if row["fitted_on"] == OWN else (POOLED, str(row["renewal_period"]))
+
+
+def _words(fitted_on: str, own: pd.DataFrame, source: pd.DataFrame, period: str) -> str:
+    ended = int(own["churned"].sum())
+    if fitted_on == OWN:
+        return _(
+            "Fitted to its own {contracts} contracts, of which {ended} ended.",
+            contracts=count(len(own)),
+            ended=count(ended),
+        )
+    if ended:
+        few = _("{ended} of its {contracts} contracts ended, too few for a fit of their own.",
+                ended=count(ended), contracts=count(len(own)))  # fmt: skip
+    else:
+        few = _("None of its {contracts} contracts has ended yet, which does not make them last for ever.",
+                contracts=count(len(own)))  # fmt: skip
+    if fitted_on == POOLED:
+        how = _("The fit is that of all {contracts} contracts renewed after {period}.",
+                contracts=count(len(source)), period=period)  # fmt: skip
+    elif _due(source):
+        how = _(
+            "Contracts renewed after {period} are too few together, too: {ended} of {due} renewals were not made, and "
+            "all members are given one chance to leave, {share}, by the rule of succession.",
+            period=period,
+            ended=count(int(source["churned"].sum())),
+            due=count(_due(source)),
+            share=percent((float(source["churned"].sum()) + 1) / (_due(source) + 2), 1),
+        )
+    else:
+        how = _(
+            "No contract renewed after {period} has come up for renewal yet: nothing is known, and half are taken to "
+            "renew.",
+            period=period,
+        )
+    return f"{few} {how}"
