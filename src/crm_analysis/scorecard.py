@@ -62,7 +62,9 @@ CONTRACT_INDICATORS = (
     Indicator(
         "lost_members", N_("Members lost"), N_("members when the month began, and none at its end"), "count", False
     ),
-    Indicator("renewal_rate", N_("Renewal rate"), N_("of the contracts up for renewal in the month, or ended"), "share"),
+    Indicator(
+        "renewal_rate", N_("Renewal rate"), N_("of the contracts up for renewal in the month, or ended"), "share"
+    ),
     Indicator("renewals_due", N_("Renewals due"), N_("contracts up for renewal in the month, or ended"), "count", None),
     Indicator("fees", N_("Fees"), N_("of contracts that began or were renewed in the month"), "money"),
 )

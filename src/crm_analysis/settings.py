@@ -34,7 +34,7 @@ from crm_analysis.segment_rules import (
     Treatment,
     unknown_segments,
 )
-from crm_analysis.segment_treatments import DEFAULT_TREATMENTS
+from crm_analysis.segment_treatments import DEFAULT_TREATMENTS, MEMBER_TREATMENTS
 from crm_analysis.side_sources import (
     CustomerSource,
     ExitSource,
@@ -411,7 +411,7 @@ class SegmentSettings(_Part):
 
 
 def _segment_names(pyramid: PyramidRules, rfm: RfmRules) -> tuple[str, ...]:
-    own = [*pyramid.names, *(name for row in rfm.grid for name in row), *DEFAULT_TREATMENTS]
+    own = [*pyramid.names, *(name for row in rfm.grid for name in row), *DEFAULT_TREATMENTS, *MEMBER_TREATMENTS]
     return tuple(dict.fromkeys(own))
 
 

@@ -10,7 +10,7 @@ from crm_analysis.messages import _
 from crm_analysis.periods import horizon_in_units
 from crm_analysis.settings import Settings
 from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, planned_acquisition
-from crm_analysis.value.contract_equity import contract_newcomers
+from crm_analysis.value.contract_newcomers import contract_newcomers
 from crm_analysis.value.contract_values import ContractValues, contract_values
 from crm_analysis.value.period import costs_of
 from crm_analysis.value.potential import Pieces
@@ -109,7 +109,9 @@ def value_contracts(memberships: pd.DataFrame, *, as_of: date, settings: Setting
     )
 
 
-def contract_acquisition(memberships: pd.DataFrame, *, as_of: date, settings: Settings) -> tuple[Acquisition | None, str]:
+def contract_acquisition(
+    memberships: pd.DataFrame, *, as_of: date, settings: Settings
+) -> tuple[Acquisition | None, str]:
     """Say how many members are expected to join after a date, by the settings.
 
     Returns
@@ -127,7 +129,7 @@ def contract_acquisition(memberships: pd.DataFrame, *, as_of: date, settings: Se
     if wanted.plan is not None:
         plan = planned_acquisition(wanted.plan, as_of=as_of, months=months, error=wanted.plan_error)
         return plan, plan.words
-    newcomers = contract_newcomers(memberships, as_of)
+    newcomers = contract_newcomers(memberships, as_of=as_of)
     if not len(newcomers) or newcomers.iloc[-_YEAR:].sum() == 0:
         return None, _("Nobody has joined for a year, so members still to join are not valued.")
     try:

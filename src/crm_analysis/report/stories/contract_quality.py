@@ -379,7 +379,9 @@ def _alerts(quality: ContractQuality) -> list[Alert]:
         found.append(
             Alert(
                 "note",
-                _("The table of contracts tells no fees: those of the settings are assumed, for every past and future payment."),
+                _(
+                    "The table of contracts tells no fees: those of the settings are assumed, for every past and future payment."
+                ),
                 f"{page}#told",
                 _("See what the table tells"),
             )
