@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from crm_analysis.value.churn import ChurnRates, churn_rates
     from crm_analysis.value.cohort_retention import CohortRetention, cohort_retention
     from crm_analysis.value.concentration import Concentration, value_concentration
+    from crm_analysis.value.contract_equity import ContractEquity, contract_equity
+    from crm_analysis.value.contract_newcomers import contract_newcomers
     from crm_analysis.value.contract_values import ContractValues, contract_values
     from crm_analysis.value.early_warning import early_warnings
     from crm_analysis.value.equity import CustomerEquity, customer_equity
@@ -87,6 +89,7 @@ __all__ = [
     "ComebackRates",
     "Company",
     "Concentration",
+    "ContractEquity",
     "ContractValues",
     "Costs",
     "CustomerEquity",
@@ -125,7 +128,9 @@ __all__ = [
     "churn_rates",
     "cohort_retention",
     "comeback_rates",
+    "contract_equity",
     "contract_histories",
+    "contract_newcomers",
     "contract_values",
     "customer_equity",
     "customer_pyramid",
@@ -228,6 +233,8 @@ _HOMES = {
     "crm_analysis.value.churn": ("ChurnRates", "churn_rates"),
     "crm_analysis.value.cohort_retention": ("CohortRetention", "cohort_retention"),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
+    "crm_analysis.value.contract_equity": ("ContractEquity", "contract_equity"),
+    "crm_analysis.value.contract_newcomers": ("contract_newcomers",),
     "crm_analysis.value.contract_values": ("ContractValues", "contract_values"),
     "crm_analysis.value.early_warning": ("early_warnings",),
     "crm_analysis.value.equity": ("CustomerEquity", "customer_equity"),

@@ -4,21 +4,24 @@ A group in which nobody has left yet is young or small, and not immortal: it is 
 are renewed after the same time.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from crm_analysis.errors import EstimationWarning, warn_of_doubt
 from crm_analysis.messages import _, count, percent
 from crm_analysis.models.sbg import SBGFit, fit_sbg
+from crm_analysis.value.draws import drawn_fits
 
-OWN, POOLED, ONE_CHANCE = "own", "renewal_period", "one_chance"
+OWN, POOLED = "own", "renewal_period"
 
 # Two parameters ask for ten events each (Peduzzi et al. 1996, Journal of Clinical Epidemiology 49, 1373-1379).
 LEAST = 20
-# So certain a beta distribution is one chance for all.
-_CERTAIN = 1e6
+# So certain a beta distribution is one chance for all; from so certain an estimate on members show no differences.
+_CERTAIN, _ALIKE = 1e6, 1e4
 
 
 def fit_groups(histories: pd.DataFrame, periods_of: Mapping[str, str]) -> tuple[dict[str, SBGFit], pd.DataFrame]:
@@ -35,27 +38,34 @@ def fit_groups(histories: pd.DataFrame, periods_of: Mapping[str, str]) -> tuple[
     -------
     fits : dict of group to SBGFit
     groups : DataFrame, indexed by group
-        renewal_period; contracts, renewals_due, ended (counts); fitted_on: own, renewal_period (all contracts of that
-        length) or one_chance; chances_from: contracts the fit was made of; alpha, beta; words for the reader.
+        renewal_period; contracts, renewals_due, ended (counts); fitted_on: own, or renewal_period for all contracts of
+        that length; source_due, source_ended: renewals that came up there, and those not made; one_chance: whether all
+        leave alike; alpha, beta; words for the reader.
+
+    Warns
+    -----
+    EstimationWarning
+        When a fit that is used is doubtful.
 
     Notes
     -----
     A group has a fit of its own where at least 20 contracts ended, 20 renewals were made and 20 contracts came up for a
     second one: two parameters want ten events each, and before the second renewal they cannot be told apart. Otherwise
-    the contracts of its length are taken together; where these are too few as well all members are given one chance to
-    leave, (ended + 1) / (renewals due + 2), the rule of succession (Laplace 1774).
+    the contracts of its length are taken together; where these are too few as well, or members show no differences (the
+    estimate runs away), all are given one chance to leave, (ended + 1) / (renewals due + 2), the rule of succession
+    (Laplace 1774).
     """
     fits: dict[str, SBGFit] = {}
     rows: dict[str, dict[str, Any]] = {}
-    pools: dict[str, tuple[SBGFit, str]] = {}
+    pools: dict[str, SBGFit] = {}
     for group, period in periods_of.items():
         own, pool = histories[histories["group"] == group], histories[histories["renewal_period"] == period]
         if has_enough(own):
-            fits[group], fitted_on, source = _fitted(own), OWN, own
+            source, fits[group] = own, _fitted(own)
         else:
-            if period not in pools:
-                pools[period] = (_fitted(pool), POOLED) if has_enough(pool) else (_one_chance(pool), ONE_CHANCE)
-            (fits[group], fitted_on), source = pools[period], pool
+            source, fits[group] = pool, pools[period] if period in pools else _fitted(pool)
+            pools[period] = fits[group]
+        fitted_on, is_one = OWN if source is own else POOLED, _is_one_chance(fits[group])
         rows[group] = {
             "renewal_period": period,
             "contracts": len(own),
@@ -64,9 +74,10 @@ def fit_groups(histories: pd.DataFrame, periods_of: Mapping[str, str]) -> tuple[
             "fitted_on": fitted_on,
             "source_due": _due(source),
             "source_ended": int(source["churned"].sum()),
+            "one_chance": is_one,
             "alpha": fits[group].params.alpha,
             "beta": fits[group].params.beta,
-            "words": _words(fitted_on, own, source, period),
+            "words": _words(fitted_on, is_one, own, source, period),
         }
     return fits, pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
 
@@ -79,16 +90,26 @@ def has_enough(histories: pd.DataFrame) -> bool:
 
 
 def _fitted(histories: pd.DataFrame) -> SBGFit:
-    return fit_sbg(memberships=histories[["periods", "churned"]])
+    alike = one_chance((float(histories["churned"].sum()) + 1) / (_due(histories) + 2))
+    if not has_enough(histories):
+        return alike
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EstimationWarning)
+        fit = fit_sbg(memberships=histories[["periods", "churned"]])
+    if sum(fit.params) > _ALIKE:
+        return alike
+    for sentence in fit.advice:
+        warn_of_doubt(sentence)
+    return fit
+
+
+def _is_one_chance(fit: SBGFit) -> bool:
+    return sum(fit.params) > _ALIKE
 
 
 def _due(histories: pd.DataFrame) -> int:
     """Renewals that came up: those made and those not."""
     return int(histories["periods"].sum() + histories["churned"].sum())
-
-
-def _one_chance(histories: pd.DataFrame) -> SBGFit:
-    return one_chance((float(histories["churned"].sum()) + 1) / (_due(histories) + 2))
 
 
 def one_chance(leaving: float) -> SBGFit:
@@ -107,14 +128,12 @@ def drawn_groups(fits: Mapping[str, SBGFit], groups: pd.DataFrame, draws: int, s
         key = _source(str(group), row)
         if key in by_source:
             continue
-        if row["fitted_on"] == ONE_CHANCE:
+        if row["one_chance"]:
             ended, due = float(row["source_ended"]), float(row["source_due"])
             chances = np.random.default_rng([seed, place]).beta(ended + 1, due - ended + 1, size=draws)
             by_source[key] = [one_chance(float(chance)) for chance in chances]
         else:
-            fit = fits[str(group)]
-            drawn = fit.draws(draws, seed + place).itertuples(index=False)
-            by_source[key] = [fit.with_coefficients(values) for values in drawn]
+            by_source[key] = drawn_fits(fits[str(group)], draws, seed + place)
     sources = {str(group): _source(str(group), row) for group, row in groups.iterrows()}
     return [{group: by_source[key][draw] for group, key in sources.items()} for draw in range(draws)]
 
@@ -123,36 +142,35 @@ def _source(group: str, row: pd.Series) -> tuple[str, str]:
     return (OWN, group) if row["fitted_on"] == OWN else (POOLED, str(row["renewal_period"]))
 
 
-def _words(fitted_on: str, own: pd.DataFrame, source: pd.DataFrame, period: str) -> str:
-    ended = int(own["churned"].sum())
+def _words(fitted_on: str, is_one: bool, own: pd.DataFrame, source: pd.DataFrame, period: str) -> str:
+    """Say for the reader what the chances of a group are learnt from."""
+    contracts, ended, lost, due = len(own), int(own["churned"].sum()), int(source["churned"].sum()), _due(source)
     if fitted_on == OWN:
-        return _(
-            "Fitted to its own {contracts} contracts, of which {ended} ended.",
-            contracts=count(len(own)),
-            ended=count(ended),
-        )
-    if ended:
-        few = _("{ended} of its {contracts} contracts ended, too few for a fit of their own.",
-                ended=count(ended), contracts=count(len(own)))  # fmt: skip
+        sentences = [
+            _("Learnt from its own {contracts} contracts, of which {ended} ended.", contracts=count(contracts),
+              ended=count(ended))
+        ]  # fmt: skip
     else:
-        few = _("None of its {contracts} contracts has ended yet, which does not make them last for ever.",
-                contracts=count(len(own)))  # fmt: skip
-    if fitted_on == POOLED:
-        how = _("The fit is that of all {contracts} contracts renewed after {period}.",
-                contracts=count(len(source)), period=period)  # fmt: skip
-    elif _due(source):
-        how = _(
-            "Contracts renewed after {period} are too few together, too: {ended} of {due} renewals were not made, and "
-            "all members are given one chance to leave, {share}, by the rule of succession.",
-            period=period,
-            ended=count(int(source["churned"].sum())),
-            due=count(_due(source)),
-            share=percent((float(source["churned"].sum()) + 1) / (_due(source) + 2), 1),
+        few = (
+            _("{ended} of its {contracts} contracts ended, too few to learn from.")
+            if ended
+            else _("None of its {contracts} contracts has ended yet, which does not make them last for ever.")
         )
-    else:
-        how = _(
-            "No contract renewed after {period} has come up for renewal yet: nothing is known, and half are taken to "
-            "renew.",
-            period=period,
+        sentences = [
+            few.format(ended=count(ended), contracts=count(contracts)),
+            _("Learnt from all {contracts} contracts renewed after {period}.", contracts=count(len(source)),
+              period=period),
+        ]  # fmt: skip
+    if is_one and due == 0:
+        sentences.append(_("None of them has come up for renewal: nothing is known, and half are taken to renew."))
+    elif is_one:
+        sentences.append(
+            _(
+                "They do not tell members apart: {lost} of {due} renewals were not made, and all members are given one "
+                "chance to leave, {share}, by the rule of succession.",
+                lost=count(lost),
+                due=count(due),
+                share=percent((lost + 1) / (due + 2), 1),
+            )
         )
-    return f"{few} {how}"
+    return " ".join(sentences)

@@ -109,7 +109,7 @@ def followed_contracts(checked: pd.DataFrame, as_of: date, by: str | None) -> pd
     )
     running = now[now["running"]]
     coming = renewals(running, running["periods"].to_numpy()[:, None] + 1)
-    now["next_renewal"] = pd.Series(coming[:, 0].astype("datetime64[s]"), index=running.index).reindex(now.index)
+    now["next_renewal"] = pd.Series(coming[:, 0].astype("datetime64[us]"), index=running.index).reindex(now.index)
     return now.reset_index(drop=True)
 
 

@@ -1,7 +1,7 @@
 """What members with contracts are worth: payments to come with the chance of each renewal, and what was paid so far.
 
-Whoever has left is known to have left, so only running contracts have a future. Renewals follow the sBG of their kind of
-contract, given those already made (Fader & Hardie 2010), and each payment is discounted from its own day.
+Whoever has left is known to have left, so only running contracts have a future. Renewals follow the sBG of their kind
+of contract, given those already made (Fader & Hardie 2010), and each payment is discounted from its own day.
 """
 
 import dataclasses

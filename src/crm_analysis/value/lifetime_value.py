@@ -156,8 +156,7 @@ class CustomerValues:
 
     def described(self) -> pd.DataFrame:
         """Say of each customer what segments are described by; see `valued.Valued`."""
-        of_values = ["probability_alive", "residual_value", "expected_purchases", "expected_spend"]
-        return self.frame[of_values].assign(
+        return self.frame.assign(
             orders=self.customers.frame["frequency"] + 1, days_since_last=days_since_last(self.customers)
         )
 
