@@ -69,6 +69,14 @@ def fee_of(memberships: pd.DataFrame, settings: Settings) -> float | Mapping[str
     return dict(money.fees)
 
 
+def with_fees(memberships: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Return the contracts with the fee of each row; errors as `fee_of`."""
+    fee = fee_of(memberships, settings)
+    if fee is None:
+        return memberships
+    return memberships.assign(fee=memberships["plan"].map(dict(fee)) if isinstance(fee, Mapping) else fee)
+
+
 def value_contracts(memberships: pd.DataFrame, *, as_of: date, settings: Settings) -> ContractValues:
     """Value every running contract on a date.
 

@@ -74,8 +74,8 @@ def check_renewals(
     Notes
     -----
     A contract that has made n renewals and had k more due by a day is expected to run still with the chance
-    S(n + k) / S(n) (Fader & Hardie 2010). Who went on under a contract of another length has stayed. Rows that the later
-    table has no more are left out.
+    S(n + k) / S(n) (Fader & Hardie 2010). Who went on under a contract of another length has stayed. Rows that the
+    later table has no more are left out.
     """
     origin = pd.Timestamp(values.as_of)
     days = [pd.Timestamp(to_day(one, "dates")) for one in dates]
@@ -128,7 +128,7 @@ def _kinds(groups: np.ndarray, made: Floats, due: Floats) -> tuple[pd.DataFrame,
     """Fold contracts of one group, renewals made and renewals due; return the kinds and how many are of each."""
     frame = pd.DataFrame(due - made[:, None]).clip(lower=0).assign(group=groups, made=made)
     folded = frame.groupby(list(frame.columns), sort=False).size()
-    return folded.index.to_frame(index=False), folded.to_numpy(dtype=float)
+    return folded.index.to_frame(index=False), folded.to_numpy().astype(np.float64)
 
 
 def _chances(fits: Mapping[str, SBGFit], kinds: pd.DataFrame) -> Floats:

@@ -128,9 +128,9 @@ def _finish(
     heights = _apart({group: height for group, (_x, height) in zip(groups, ends, strict=True)}, line)
     for group, (end, _height) in zip(groups, ends, strict=True):
         place = last if end > 0.7 * last else end
-        side = {"ha": "left", "va": "center", "color": INK, "clip_on": False}
         offset = 8 * last / ax.bbox.width
-        ax.text(place + offset, heights[group], _short(group, sheet.width), **side)
+        words = _short(group, sheet.width)
+        ax.text(place + offset, heights[group], words, ha="left", va="center", color=INK, clip_on=False)
 
 
 def _apart(heights: Mapping[str, float], least: float) -> dict[str, float]:

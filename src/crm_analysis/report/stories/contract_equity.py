@@ -1,4 +1,4 @@
-"""Customer equity of a company of contracts: what members are worth, how sure that is, and what other terms would make."""
+"""Customer equity of a company of contracts: what members are worth, how sure that is, what other terms make of it."""
 
 import warnings
 from typing import Any
@@ -20,9 +20,8 @@ from crm_analysis.report.tables import Column, Table
 from crm_analysis.scorecard import CONTRACT_INDICATORS, Scorecard, check_targets, months_shown
 from crm_analysis.value.contract_check import contracts_worth
 from crm_analysis.value.contract_equity import ContractEquity, contract_equity
-from crm_analysis.value.contract_fits import ONE_CHANCE
 from crm_analysis.value.contract_history import contract_history
-from crm_analysis.value.contract_period import contract_acquisition, fees_are_assumed, value_contracts
+from crm_analysis.value.contract_period import contract_acquisition, fees_are_assumed, value_contracts, with_fees
 from crm_analysis.value.member_counts import member_counts
 
 
@@ -50,7 +49,7 @@ def trace_members(chapter: Chapter, equity: ContractEquity) -> Scorecard:
     table = chapter.memberships
     months = months_shown(chapter.period)
     dates = [month.last_day for month in months]
-    history = member_counts(with_fees(chapter), dates=[months[0].shift(-1).last_day, *dates])
+    history = member_counts(with_fees(table.frame, settings), dates=[months[0].shift(-1).last_day, *dates])
     earlier = contract_history(table, dates=dates[:-1], settings=settings, acquisition=equity.acquisition)
     history["equity"] = [*earlier, equity.total]
     # Before the first contract there was no club, which is another thing than a club without members.
@@ -99,19 +98,11 @@ def trace_members(chapter: Chapter, equity: ContractEquity) -> Scorecard:
     return scorecard
 
 
-def with_fees(chapter: Chapter) -> pd.DataFrame:
-    """Return the contracts, where they tell no fee with that which the settings assume."""
-    frame, money_set = chapter.memberships.frame, chapter.settings.money
-    if not fees_are_assumed(frame):
-        return frame
-    return frame.assign(fee=frame["plan"].map(money_set.fees) if money_set.fees else money_set.fee)
-
-
 def _models(equity: ContractEquity) -> list[dict[str, Any]]:
     """Name the fits behind the book, one for each that several plans share."""
     told: dict[tuple[str, float, float], dict[str, Any]] = {}
     for group, row in equity.values.groups.iterrows():
-        if row["fitted_on"] == ONE_CHANCE:
+        if row["one_chance"]:
             leaving = float(row["alpha"] / (row["alpha"] + row["beta"]))
             one = {"name": _("one chance ({plan})", plan=group), "leaving": leaving}
         else:

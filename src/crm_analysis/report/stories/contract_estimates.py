@@ -1,4 +1,4 @@
-"""What contracts are taken to do: the fit of each plan, its curve beside what was seen, and a test on held-out months."""
+"""What contracts are taken to do: the fit of each plan, its curve beside what was seen, a test on held-out months."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -18,7 +18,6 @@ from crm_analysis.report.pieces import Figure, Note
 from crm_analysis.report.stories.wording import horizon_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.contract_check import contract_plausibility
-from crm_analysis.value.contract_fits import ONE_CHANCE
 from crm_analysis.value.contract_history import values_on
 from crm_analysis.value.contract_test import ContractTest, check_renewals
 from crm_analysis.value.contract_values import ContractValues
@@ -41,7 +40,9 @@ def held_out_test(chapter: Chapter) -> ContractTest | None:
     if then is None:
         return None
     seed = chapter.settings.forecast.seed
-    return check_renewals(then, table.frame, dates=dates, draws=_DRAWS, seed=seed)
+    test = check_renewals(then, table.frame, dates=dates, draws=_DRAWS, seed=seed)
+    # Where no renewal came up there was nothing to foretell.
+    return None if (test.tracking["expected"] == test.tracking["expected"].iloc[0]).all() else test
 
 
 def facts_of_test(test: ContractTest | None) -> dict[str, Any] | None:
@@ -60,7 +61,12 @@ def tracking_figure(
     if told is None:
         return Note(
             _("Not yet tested"),
-            (_("The contracts do not reach back beyond the held-out months, so their model is not tested on any."),),
+            (
+                _(
+                    "No contract was running before the held-out months and came up for renewal in them, so the model "
+                    "is not tested on any. How many months are held out is set as [forecast] holdout."
+                ),
+            ),
         )
     words = {
         "contracts": count(told["contracts"]),
@@ -102,11 +108,11 @@ def retention_figure(chapter: Chapter, values: ContractValues, *, number_: int) 
     if curves.empty:
         return Note(
             _("No curve to draw"),
-            (_("No group of contracts has renewals and ends enough for a model of its own; see how each is valued."),),
+            (_("No contract has come up for renewal yet."),),
         )
     first, later = {}, {}
-    for group, curve in curves.groupby(level="group", sort=False):
-        seen = curve.loc[group]
+    for group in curves.index.get_level_values("group").unique():
+        seen = curves.loc[group]
         seen = seen[seen["up_for_renewal"] > 0]
         first[group], later[group] = float(seen["retention"].iloc[0]), float(seen["retention"].iloc[-1])
     group = next(iter(first))
@@ -137,7 +143,8 @@ def retention_figure(chapter: Chapter, values: ContractValues, *, number_: int) 
         finding=finding,
         what=_(
             "Share of a cohort still there after each renewal. Dots: observed. Dashed line: the shifted beta-geometric "
-            "model (Fader and Hardie 2007) with the 95% limits of its parameters. Where the dots end, all is projection."
+            "model (Fader and Hardie 2007) with the 95% limits of its parameters. Where the dots end, all is "
+            "projection."
         ),
         drawing=curves_drawing(curves, name="retention", label=finding),
         note=_(
@@ -163,7 +170,7 @@ def groups_table(values: ContractValues, *, number_: int) -> Table:
     frame = values.groups.reset_index()
     frame["label"] = [f"{group}\n{words}" for group, words in zip(frame["group"], frame["words"], strict=True)]
     # Where all have one chance to leave, its two parameters say nothing by themselves.
-    has_two = values.groups["fitted_on"] != ONE_CHANCE
+    has_two = ~values.groups["one_chance"].astype(bool)
     errors = {str(group): values.fits[str(group)].summary()["standard_error"] for group in values.groups.index[has_two]}
     for name in ("alpha", "beta"):
         frame[f"{name}_error"] = [float(errors[g][name]) if g in errors else np.nan for g in frame["group"]]

@@ -25,7 +25,7 @@ def plans_of(values: ContractValues) -> pd.DataFrame:
     Of a customer with contracts of several plans these are one plan of their own, "monthly + yearly".
     """
     plans = values.frame["plan"].rename("plan")
-    if plans.nunique() > 1:
+    if len(plans.unique()) > 1:
         return segment_table(values, plans)
     worth, customers = values.total, values.number_of_customers
     row = {
@@ -118,7 +118,7 @@ def plans_table(chapter: Chapter, values: ContractValues, before: ContractValues
 def survival_figure(chapter: Chapter, *, number_: int) -> Figure | Note:
     """Show how long contracts last, plan by plan, without a model."""
     frame = chapter.memberships.frame
-    by = "plan" if "plan" in frame.columns and frame["plan"].nunique() > 1 else None
+    by = "plan" if "plan" in frame.columns and len(frame["plan"].dropna().unique()) > 1 else None
     try:
         found = membership_survival(frame, as_of=chapter.as_of, by=by)
     except DataError as error:

@@ -17,7 +17,7 @@ from crm_analysis.scorecard import months_shown
 from crm_analysis.value.contract_period import fees_are_assumed
 from crm_analysis.value.member_counts import member_counts
 
-# A table that tells of nothing new for more days than this before the period ends, and than is usual, may be an old one.
+# A table that is silent for more days than this before the period ends, and than is usual for it, may be an old one.
 _SILENT_DAYS = 45
 _TOLD = ("ended_on", "plan", "renewal_period", "fee")
 
@@ -83,7 +83,9 @@ def check_contracts(chapter: Chapter) -> ContractQuality:
     """Read the contracts through the door, join their terms, and keep the accounts on the shelf."""
     table = chapter.memberships
     # A table without ends is told here; whether it can be valued is for the chapter on equity to say.
-    frame = table.frame if "ended_on" in table.frame.columns else table.frame.assign(ended_on=pd.NaT)
+    frame = table.frame if "ended_on" in table.frame.columns else table.frame.assign(
+        ended_on=pd.Series(pd.NaT, index=table.frame.index, dtype="datetime64[us]")
+    )
     rows = dated_memberships(frame)
     first = Month.of(rows["started_on"].min().date())
     months = [month for month in months_shown(chapter.period) if month >= first]
@@ -380,7 +382,8 @@ def _alerts(quality: ContractQuality) -> list[Alert]:
             Alert(
                 "note",
                 _(
-                    "The table of contracts tells no fees: those of the settings are assumed, for every past and future payment."
+                    "The table of contracts tells no fees: those of the settings are assumed, for every past and "
+                    "future payment."
                 ),
                 f"{page}#told",
                 _("See what the table tells"),

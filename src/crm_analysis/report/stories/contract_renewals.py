@@ -14,6 +14,7 @@ from crm_analysis.report.pieces import Note
 from crm_analysis.report.stories.wording import why_refused
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.contract_churn import contract_churn
+from crm_analysis.value.contract_period import with_fees
 from crm_analysis.value.contract_values import ContractValues
 
 DUE_DAYS = 90
@@ -131,8 +132,9 @@ def due_members_table(chapter: Chapter, values: ContractValues) -> Table | Note:
     )
 
 
-def churn_table(chapter: Chapter, memberships: pd.DataFrame) -> Table | Note:
+def churn_table(chapter: Chapter) -> Table | Note:
     """Put what was lost since a quarter ago side by side, on the bases that apply."""
+    memberships = with_fees(chapter.memberships.frame, chapter.settings)
     start = months_after(chapter.as_of, -_MONTHS_BACK)
     if not (memberships["started_on"] <= pd.Timestamp(start)).any():
         return Note(_("No churn to tell"), (_("There were no members a quarter ago."),))

@@ -65,14 +65,17 @@ def divide_members(chapter: Chapter) -> Membership:
     then = months_after(chapter.as_of, -_MONTHS_BACK)
     earlier = values_on(table, then, chapter.settings)
     before = None if earlier is None else by_later_models(earlier, values)
-    how = {"new_days": rules.lifecycle.new_days, "due_days": _NEAR_DAYS}
+    new_days = int(rules.lifecycle.new_days)
+    states_before = None
+    if before is not None:
+        states_before = member_states(table.until(then).frame, as_of=then, new_days=new_days, due_days=_NEAR_DAYS)
     divided = Membership(
         values,
         before,
         _pyramid(values, rules.pyramid),
         None if before is None else _pyramid(before, rules.pyramid),
-        member_states(table.frame, as_of=chapter.as_of, **how),
-        None if before is None else member_states(table.until(then).frame, as_of=then, **how),
+        member_states(table.frame, as_of=chapter.as_of, new_days=new_days, due_days=_NEAR_DAYS),
+        states_before,
     )
     due = renewals_due(values)
     chapter.write(
@@ -160,6 +163,11 @@ def pyramid_figure(chapter: Chapter, divided: Membership, *, number_: int) -> Fi
     )
 
 
+def figures_of_shares(divided: Membership) -> int:
+    """How many figures show shares of the worth: both, or none where the total has no shares."""
+    return 0 if divided.pyramid.table["share_of_value"].isna().all() else 2
+
+
 def treatments_table(chapter: Chapter, divided: Membership) -> Table | Note:
     """Say of each tier what it is, how many, what it is worth, its trend, and what to do."""
     now = _segments(divided.values, divided.pyramid.tier)
@@ -218,8 +226,10 @@ def _by_state(values: ContractValues, states: pd.DataFrame | None) -> pd.DataFra
     """Customers and worth by state, in the order of the states; those without anybody are left out."""
     assert states is not None  # made on every date that has values
     worth = values.frame["residual_value"].reindex(states.index).fillna(0.0)
-    table = worth.groupby(states["state"], observed=True).agg(customers="size", value="sum")
-    return table.rename_axis("state").set_axis(pd.Index(table.index.astype(str), name="state"))
+    of_state = worth.groupby(states["state"], observed=True)
+    table = pd.DataFrame({"customers": of_state.size(), "value": of_state.sum()})
+    table.index = pd.Index(table.index.astype(str), name="state")
+    return table
 
 
 def _words_of(own: dict[str, Treatment]) -> dict[str, Treatment]:
@@ -281,7 +291,7 @@ def tier_migration(divided: Membership) -> Migration | None:
 
 def _segments(values: ContractValues, by: pd.Series) -> pd.DataFrame | None:
     """Return the table of some segments; None where all members are in one."""
-    return segment_table(values, by) if by.dropna().nunique() > 1 else None
+    return segment_table(values, by) if len(by.dropna().unique()) > 1 else None
 
 
 def _treatments(chapter: Chapter, table: pd.DataFrame, *, name: str, first: str, finding: str, what: str) -> Table:
