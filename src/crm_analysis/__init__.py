@@ -45,7 +45,9 @@ if TYPE_CHECKING:
     from crm_analysis.value.churn import ChurnRates, churn_rates
     from crm_analysis.value.cohort_retention import CohortRetention, cohort_retention
     from crm_analysis.value.concentration import Concentration, value_concentration
+    from crm_analysis.value.contract_bridge import contract_bridge
     from crm_analysis.value.contract_equity import ContractEquity, contract_equity
+    from crm_analysis.value.contract_levers import contract_equity_if, contract_levers
     from crm_analysis.value.contract_newcomers import contract_newcomers
     from crm_analysis.value.contract_values import ContractValues, contract_values
     from crm_analysis.value.early_warning import early_warnings
@@ -128,8 +130,11 @@ __all__ = [
     "churn_rates",
     "cohort_retention",
     "comeback_rates",
+    "contract_bridge",
     "contract_equity",
+    "contract_equity_if",
     "contract_histories",
+    "contract_levers",
     "contract_newcomers",
     "contract_values",
     "customer_equity",
@@ -233,7 +238,9 @@ _HOMES = {
     "crm_analysis.value.churn": ("ChurnRates", "churn_rates"),
     "crm_analysis.value.cohort_retention": ("CohortRetention", "cohort_retention"),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
+    "crm_analysis.value.contract_bridge": ("contract_bridge",),
     "crm_analysis.value.contract_equity": ("ContractEquity", "contract_equity"),
+    "crm_analysis.value.contract_levers": ("contract_equity_if", "contract_levers"),
     "crm_analysis.value.contract_newcomers": ("contract_newcomers",),
     "crm_analysis.value.contract_values": ("ContractValues", "contract_values"),
     "crm_analysis.value.early_warning": ("early_warnings",),

@@ -30,3 +30,17 @@ def seen(club: pd.DataFrame, as_of: str) -> pd.DataFrame:
     day = pd.Timestamp(as_of)
     known = club[club["started_on"] <= day]
     return known.assign(ended_on=known["ended_on"].where(known["ended_on"] <= day)).reset_index(drop=True)
+
+
+def realised(club: pd.DataFrame, members: pd.Index, as_of: str, until: str, fees: dict, rate: float) -> float:
+    """What some members of a club then pay between two days, discounted to the first at a rate a year."""
+    first, last = pd.Timestamp(as_of), pd.Timestamp(until)
+    paid = 0.0
+    for row in club[club["customer_id"].isin(members) & (club["started_on"] <= first)].itertuples():
+        step = pd.DateOffset(months=12 if row.renewal_period == "1 year" else 1)
+        due = row.started_on
+        while due < row.ended_on and due <= last:
+            if due > first:
+                paid += fees[row.plan] * (1 + rate) ** (-(due - first).days / 365.25)
+            due += step
+    return paid

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_analysis.errors import EstimationWarning, warn_of_doubt
+from crm_analysis.errors import EstimationWarning, SettingsError, listing, warn_of_doubt
 from crm_analysis.messages import _, count, percent
 from crm_analysis.models.sbg import SBGFit, fit_sbg
 from crm_analysis.value.draws import drawn_fits
 
-OWN, POOLED = "own", "renewal_period"
+OWN, POOLED, GIVEN = "own", "renewal_period", "given"
 
 # Two parameters ask for ten events each (Peduzzi et al. 1996, Journal of Clinical Epidemiology 49, 1373-1379).
 LEAST = 20
@@ -24,7 +24,9 @@ LEAST = 20
 _CERTAIN, _ALIKE = 1e6, 1e4
 
 
-def fit_groups(histories: pd.DataFrame, periods_of: Mapping[str, str]) -> tuple[dict[str, SBGFit], pd.DataFrame]:
+def fit_groups(
+    histories: pd.DataFrame, periods_of: Mapping[str, str], given: Mapping[str, SBGFit] | None = None
+) -> tuple[dict[str, SBGFit], pd.DataFrame]:
     """Fit an sBG to each group of contracts that has enough of them.
 
     Parameters
@@ -33,14 +35,21 @@ def fit_groups(histories: pd.DataFrame, periods_of: Mapping[str, str]) -> tuple[
         group, renewal_period, periods and churned.
     periods_of : mapping of group to renewal period
         All groups wanted, those without a contract of their own included.
+    given : mapping of group to SBGFit, optional
+        In place of fits: one for each group.
 
     Returns
     -------
     fits : dict of group to SBGFit
     groups : DataFrame, indexed by group
-        renewal_period; contracts, renewals_due, ended (counts); fitted_on: own, or renewal_period for all contracts of
-        that length; source_due, source_ended: renewals that came up there, and those not made; one_chance: whether all
-        leave alike; alpha, beta; words for the reader.
+        renewal_period; contracts, renewals_due, ended (counts); fitted_on: own, renewal_period for all contracts of
+        that length, or given; source_due, source_ended: renewals that came up there, and those not made; one_chance:
+        whether all leave alike; alpha, beta; words for the reader.
+
+    Raises
+    ------
+    SettingsError
+        When fits are given, and one lacks.
 
     Warns
     -----
@@ -55,17 +64,23 @@ def fit_groups(histories: pd.DataFrame, periods_of: Mapping[str, str]) -> tuple[
     estimate runs away), all are given one chance to leave, (ended + 1) / (renewals due + 2), the rule of succession
     (Laplace 1774).
     """
+    absent = [] if given is None else [group for group in periods_of if group not in given]
+    if absent:
+        raise SettingsError(f"fits: there is none for {listing(absent)}; give one for each group of contracts.")
     fits: dict[str, SBGFit] = {}
     rows: dict[str, dict[str, Any]] = {}
     pools: dict[str, SBGFit] = {}
     for group, period in periods_of.items():
         own, pool = histories[histories["group"] == group], histories[histories["renewal_period"] == period]
-        if has_enough(own):
+        if given is not None:
+            source, fits[group] = own, given[group]
+        elif has_enough(own):
             source, fits[group] = own, _fitted(own)
         else:
             source, fits[group] = pool, pools[period] if period in pools else _fitted(pool)
             pools[period] = fits[group]
-        fitted_on, is_one = OWN if source is own else POOLED, _is_one_chance(fits[group])
+        fitted_on = GIVEN if given is not None else OWN if source is own else POOLED
+        is_one = given is None and _is_one_chance(fits[group])
         rows[group] = {
             "renewal_period": period,
             "contracts": len(own),
@@ -139,11 +154,13 @@ def drawn_groups(fits: Mapping[str, SBGFit], groups: pd.DataFrame, draws: int, s
 
 
 def _source(group: str, row: pd.Series) -> tuple[str, str]:
-    return (OWN, group) if row["fitted_on"] == OWN else (POOLED, str(row["renewal_period"]))
+    return (POOLED, str(row["renewal_period"])) if row["fitted_on"] == POOLED else (OWN, group)
 
 
 def _words(fitted_on: str, is_one: bool, own: pd.DataFrame, source: pd.DataFrame, period: str) -> str:
     """Say for the reader what the chances of a group are learnt from."""
+    if fitted_on == GIVEN:
+        return _("The chances are given, not learnt from these contracts.")
     contracts, ended, lost, due = len(own), int(own["churned"].sum()), int(source["churned"].sum()), _due(source)
     if fitted_on == OWN:
         sentences = [

@@ -150,6 +150,7 @@ def contract_values(
     margin: float,
     costs: Costs | None = None,
     by: str | None = "plan",
+    fits: Mapping[str, SBGFit] | None = None,
 ) -> ContractValues:
     """Value every member with a running contract.
 
@@ -173,6 +174,9 @@ def contract_values(
     by : str or None
         Column whose levels leave at chances of their own; None for one model for each length. A table without a column
         plan is taken to have one plan.
+    fits : mapping of group to SBGFit, optional
+        Chances to leave from elsewhere, such as published ones, in place of estimates. A group is named by its level of
+        `by`, or "level, period" where a level has contracts of several lengths; without `by` by its renewal period.
 
     Returns
     -------
@@ -183,7 +187,7 @@ def contract_values(
     DataError
         When rows break rules, all at once; or no contract is running.
     SettingsError
-        When there is no fee for a plan, no column `by`, or a margin or rate that is none.
+        When there is no fee for a plan, no fit for a group, no column `by`, or a margin or rate that is none.
 
     Warns
     -----
@@ -225,13 +229,13 @@ def contract_values(
         )
     )
     histories = contracts[["first_group", "renewal_period", "periods", "churned"]]
-    fits, groups = fit_groups(histories.rename(columns={"first_group": "group"}), periods_of)
+    used, groups = fit_groups(histories.rename(columns={"first_group": "group"}), periods_of, fits)
     groups = groups.assign(running=contracts.groupby("group")["running"].sum().reindex(groups.index, fill_value=0))
-    contracts = with_expectations(contracts, fits, given, day)
+    contracts = with_expectations(contracts, used, given, day)
     frame = _of_members(contracts)
     frame["earned_value"] = _earned_value(so_far(checked, contracts, day, given.continuous_rate), given)
     frame["lifetime_value"] = frame["earned_value"] + frame["residual_value"]
-    return ContractValues(frame, contracts, fits, groups, given, day)
+    return ContractValues(frame, contracts, used, groups, given, day)
 
 
 def with_expectations(
