@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from crm_analysis.messages import _, count, day, number, percent, short_money
+from crm_analysis.messages import _, count, day, missing, number, percent, short_money
 from crm_analysis.periods import horizon_in_units
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.member_tracking import member_tracking
@@ -168,13 +167,18 @@ def retention_figure(chapter: Chapter, values: ContractValues, *, number_: int) 
 def groups_table(values: ContractValues, *, number_: int) -> Table:
     """List the estimates of each plan, and what each was made from."""
     frame = values.groups.reset_index()
-    frame["label"] = [f"{group}\n{words}" for group, words in zip(frame["group"], frame["words"], strict=True)]
+    frame["label"] = [
+        "\n".join([str(row.group), _("Renewed after {period}. {words}", period=row.renewal_period, words=row.words)])
+        for row in frame.itertuples()
+    ]
     # Where all have one chance to leave, its two parameters say nothing by themselves.
     has_two = ~values.groups["one_chance"].astype(bool)
     errors = {str(group): values.fits[str(group)].summary()["standard_error"] for group in values.groups.index[has_two]}
     for name in ("alpha", "beta"):
-        frame[f"{name}_error"] = [float(errors[g][name]) if g in errors else np.nan for g in frame["group"]]
-        frame[name] = frame[name].where(has_two.to_numpy())
+        frame[name] = [
+            f"{number(value, 3)} ± {number(float(errors[group][name]), 3)}" if group in errors else missing()
+            for group, value in zip(frame["group"], frame[name], strict=True)
+        ]
     fits = [values.fits[str(group)] for group in frame["group"]]
     frame["first"] = [float(fit.retention(1.0)) for fit in fits]
     frame["fifth"] = [float(fit.retention(5.0)) for fit in fits]
@@ -185,19 +189,16 @@ def groups_table(values: ContractValues, *, number_: int) -> Table:
         finding=_("{own} of {all} plans have a model of their own", own=count(own), all=count(len(frame))),
         what=_(
             "Shifted beta-geometric model by maximum likelihood: the chance to leave at a renewal differs from member "
-            "to member as Beta(alpha, beta); standard errors beside them. Renewed: by the model, at the first and at "
+            "to member as Beta(alpha, beta), ± standard errors. Renewed: by the model, at the first and at "
             "the fifth renewal."
         ),
         frame=frame,
         columns=(
             Column("label", _("Plan"), kind="text", sortable=False),
-            Column("renewal_period", _("Renewed after"), kind="text", sortable=False),
             Column("running", _("Running"), kind="count", sortable=False),
             Column("ended", _("Ended"), kind="count", sortable=False),
-            Column("alpha", "alpha", digits=3, sortable=False),
-            Column("alpha_error", _("Standard error"), digits=3, sortable=False),
-            Column("beta", "beta", digits=3, sortable=False),
-            Column("beta_error", _("Standard error"), digits=3, sortable=False),
+            Column("alpha", "alpha", sortable=False),
+            Column("beta", "beta", sortable=False),
             Column("first", _("Renewed"), _("1st, %"), kind="percent", digits=1, sortable=False),
             Column("fifth", _("Renewed"), _("5th, %"), kind="percent", digits=1, sortable=False),
         ),
