@@ -8,7 +8,7 @@ import pandas as pd
 from crm_analysis.messages import _
 from crm_analysis.models.sbg import SBGFit
 from crm_analysis.models.terms import months_or_days
-from crm_analysis.value.contract_fits import OWN, drawn_groups
+from crm_analysis.value.contract_fits import POOLED, drawn_groups
 from crm_analysis.value.contract_streams import months_between
 from crm_analysis.value.contract_values import ContractValues
 
@@ -61,7 +61,7 @@ def _cohorts(values: ContractValues) -> dict[str, tuple[str, pd.DataFrame, float
         period = str(row["renewal_period"])
         length = months_or_days(period)
         assert length is not None  # checked at the door
-        is_own = row["fitted_on"] == OWN
+        is_own = row["fitted_on"] != POOLED
         name = str(group) if is_own else _("all renewed after {period}", period=period)
         of_it = contracts["first_group"] == group if is_own else contracts["renewal_period"] == period
         rows = contracts.loc[of_it, ["periods", "churned"]]
@@ -75,9 +75,7 @@ def _last_renewal(rows: pd.DataFrame) -> int:
     return int((rows["periods"] + rows["churned"].astype(int)).max()) if len(rows) else 0
 
 
-def _curve(
-    rows: pd.DataFrame, steps: np.ndarray, fit: SBGFit, drawn: list[SBGFit], months: float
-) -> pd.DataFrame:
+def _curve(rows: pd.DataFrame, steps: np.ndarray, fit: SBGFit, drawn: list[SBGFit], months: float) -> pd.DataFrame:
     periods, churned = rows["periods"].to_numpy(dtype=float), rows["churned"].to_numpy(dtype=bool)
     renewed = np.where(steps > 0, [(periods >= step).sum() for step in steps], 0)
     ended = np.array([(churned & (periods == step - 1)).sum() for step in steps])

@@ -381,7 +381,7 @@ def _alerts(chapter: Chapter, equity: ContractEquity, test: dict[str, Any] | Non
         found.append(
             Alert(
                 "warning",
-                _("An estimate is doubtful. {words}", words=" ".join(doubts)),
+                _("An estimate is doubtful: {words}", words=" ".join(doubts)),
                 f"{page}#parameters",
                 _("See the estimates"),
             )

@@ -176,7 +176,7 @@ def groups_table(values: ContractValues, *, number_: int) -> Table:
     errors = {str(group): values.fits[str(group)].summary()["standard_error"] for group in values.groups.index[has_two]}
     for name in ("alpha", "beta"):
         frame[name] = [
-            f"{number(value, 3)} ± {number(float(errors[group][name]), 3)}" if group in errors else missing()
+            f"{number(value, 3)}\u00a0±\u00a0{number(float(errors[group][name]), 3)}" if group in errors else missing()
             for group, value in zip(frame["group"], frame[name], strict=True)
         ]
     fits = [values.fits[str(group)] for group in frame["group"]]
@@ -186,7 +186,7 @@ def groups_table(values: ContractValues, *, number_: int) -> Table:
     return Table(
         name="parameters",
         number=number_,
-        finding=_("{own} of {all} plans have a model of their own", own=count(own), all=count(len(frame))),
+        finding=_("Plans with a model of their own: {own} of {all}", own=count(own), all=count(len(frame))),
         what=_(
             "Shifted beta-geometric model by maximum likelihood: the chance to leave at a renewal differs from member "
             "to member as Beta(alpha, beta), ± standard errors. Renewed: by the model, at the first and at "
@@ -199,8 +199,8 @@ def groups_table(values: ContractValues, *, number_: int) -> Table:
             Column("ended", _("Ended"), kind="count", sortable=False),
             Column("alpha", "alpha", sortable=False),
             Column("beta", "beta", sortable=False),
-            Column("first", _("Renewed"), _("1st, %"), kind="percent", digits=1, sortable=False),
-            Column("fifth", _("Renewed"), _("5th, %"), kind="percent", digits=1, sortable=False),
+            Column("first", _("Renewed"), _("1st"), kind="percent", digits=1, sortable=False),
+            Column("fifth", _("Renewed"), _("5th"), kind="percent", digits=1, sortable=False),
         ),
         long=True,
     )

@@ -83,8 +83,10 @@ def check_contracts(chapter: Chapter) -> ContractQuality:
     """Read the contracts through the door, join their terms, and keep the accounts on the shelf."""
     table = chapter.memberships
     # A table without ends is told here; whether it can be valued is for the chapter on equity to say.
-    frame = table.frame if "ended_on" in table.frame.columns else table.frame.assign(
-        ended_on=pd.Series(pd.NaT, index=table.frame.index, dtype="datetime64[us]")
+    frame = (
+        table.frame
+        if "ended_on" in table.frame.columns
+        else table.frame.assign(ended_on=pd.Series(pd.NaT, index=table.frame.index, dtype="datetime64[us]"))
     )
     rows = dated_memberships(frame)
     first = Month.of(rows["started_on"].min().date())
