@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_analysis.models.memberships import contract_histories, contracts, joined_terms
@@ -113,6 +113,7 @@ def test_the_order_of_the_rows_does_not_matter():
     assert sorted(ends(shuffled)) == sorted(ends(joined_terms(TERMS)))
 
 
+@settings(max_examples=25)
 @given(
     lasted=st.lists(st.integers(1, 9), min_size=1, max_size=12),
     months=st.sampled_from([1, 3, 12]),

@@ -90,7 +90,7 @@ CLUBS = [simulated_club(seed, 120, since="2016-01-01", until="2019-12-31") for s
 either = st.booleans()
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(
     club=st.sampled_from(CLUBS), horizon=st.sampled_from([None, "12 months", "3 years", 30.5]), newcomers=either,
     closed=st.sampled_from([CLOSED, "2019-12-15", "2020-11-30"]), margin=st.floats(0.1, 0.9), rate=st.floats(0.02, 0.3),

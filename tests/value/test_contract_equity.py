@@ -87,14 +87,14 @@ def test_without_an_acquisition_newcomers_are_missing(values):
 
 
 def test_intervals_hold_what_simulated_members_then_pay():
-    held, clubs = 0, 40
+    held, clubs = 0, 25
     for seed in range(clubs):
         club = simulated_club(seed, 300, since="2017-01-01", until="2019-12-31", plans={"month": PLANS["month"]})
         values = value(seen(club, "2019-12-31"), fee={"month": 10.0}, horizon="12 months", margin=1.0)
         interval = contract_equity(values, draws=200, seed=seed, level=0.90).current_interval
         paid = realised(club, values.frame.index, "2019-12-31", "2020-12-31", {"month": 10.0}, 0.10)
         held += paid in interval
-    assert 31 <= held <= 40  # of 40 at 90%, all but one in a hundred times
+    assert held >= 18  # of 25 at 90%, all but three in a thousand times
 
 
 def test_without_end_draws_come_near_the_closed_form(club):

@@ -159,8 +159,11 @@ def lengths_of(dated: pd.DataFrame) -> pd.Series:
     """Read the renewal period of each contract; None where it is not told."""
     if "renewal_period" not in dated.columns:
         return pd.Series(None, index=dated.index, dtype=object)
-    known = {text: months_or_days(text) for text in dated["renewal_period"].dropna().unique()}
-    return pd.Series([known.get(text) for text in dated["renewal_period"]], index=dated.index, dtype=object)
+    codes, texts = pd.factorize(dated["renewal_period"])
+    read = np.empty(len(texts) + 1, dtype=object)  # the last, which code -1 finds, is that of no text
+    for place, text in enumerate(texts):
+        read[place] = months_or_days(text)
+    return pd.Series(read[codes], index=dated.index, dtype=object)
 
 
 def _periods(started: pd.Series, until: pd.Series, lengths: pd.Series) -> pd.Series:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from crm_analysis.models.histories import Floats
 from crm_analysis.models.sbg import SBGFit, SBGParams
+from crm_analysis.models.terms import Length
 from crm_analysis.value.acquisition import Acquisition
 from crm_analysis.value.contract_fits import drawn_groups
 from crm_analysis.value.contract_newcomers import Joining, newcomer_mix
@@ -36,20 +37,22 @@ def draw_contract_equity(
             return pd.DataFrame(np.nan, index=range(draws), columns=list(DRAWN))
         until = -np.log(_FARTHEST) / given.continuous_rate
     drawn = drawn_groups(values.fits, values.groups, draws, seed)
-    members = [_Members(values, group, until) for group, _length, _rows in running_groups(values.contracts)]
-    current = np.array([[sum(parts) for parts in zip(*(one.drawn(fits, rng) for one in members), strict=True)]
-                        for fits in drawn])  # fmt: skip
+    members = [_Members(values, *one, until) for one in running_groups(values.contracts)]
+    current = np.array([_together([one.drawn(fits, rng) for one in members]) for fits in drawn])
     future = np.zeros_like(current)
     if acquisition is not None:
         future = _of_newcomers(values, acquisition, drawn, rng)
     return pd.DataFrame(np.hstack([current + future, current]), columns=list(DRAWN))
 
 
+def _together(parts: list[tuple[float, float]]) -> tuple[float, float]:
+    return sum(expected for expected, _outcome in parts), sum(outcome for _expected, outcome in parts)
+
+
 class _Members:
     """Running contracts of one group: those of one start and fee are alike, and expectations are computed once."""
 
-    def __init__(self, values: ContractValues, group: str, until: float) -> None:
-        [(_name, length, rows)] = [one for one in running_groups(values.contracts) if one[0] == group]
+    def __init__(self, values: ContractValues, group: str, length: Length, rows: pd.DataFrame, until: float) -> None:
         given, self.group = values.assumptions, group
         alike = rows.groupby(["started_on", "fee"], sort=True)
         kinds = alike["periods"].first().reset_index()

@@ -58,7 +58,9 @@ def checked_contracts(memberships: pd.DataFrame, as_of: date, fee: Fee) -> pd.Da
         for column, words, rows, fix in rules
         if rows.any()
     )  # fmt: skip
-    dated["renewal_period"] = [length_text(length) for length in lengths]
+    dated["renewal_period"] = dated["renewal_period"].map(
+        {text: length_text(length) for text, length in zip(dated["renewal_period"], lengths, strict=True)}
+    )
     return dated
 
 

@@ -283,7 +283,10 @@ def _of_members(contracts: pd.DataFrame) -> pd.DataFrame:
     """Put the running contracts of each customer together."""
     running = contracts[contracts["running"]].sort_values(["next_renewal", "started_on"], kind="stable")
     of_customer = running.groupby("customer_id")
-    plans = running.sort_values(["customer_id", "plan"]).groupby("customer_id")["plan"].agg(" + ".join)
+    plans = of_customer["plan"].first()
+    several = running[running["customer_id"].duplicated(keep=False)]
+    if len(several):
+        plans.update(several.sort_values("plan").groupby("customer_id")["plan"].agg(" + ".join))
     return pd.DataFrame(
         {
             "plan": plans,
