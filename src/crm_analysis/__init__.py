@@ -46,9 +46,11 @@ if TYPE_CHECKING:
     from crm_analysis.value.cohort_retention import CohortRetention, cohort_retention
     from crm_analysis.value.concentration import Concentration, value_concentration
     from crm_analysis.value.contract_bridge import contract_bridge
+    from crm_analysis.value.contract_churn import contract_churn
     from crm_analysis.value.contract_equity import ContractEquity, contract_equity
     from crm_analysis.value.contract_levers import contract_equity_if, contract_levers
     from crm_analysis.value.contract_newcomers import contract_newcomers
+    from crm_analysis.value.contract_test import ContractTest, check_renewals
     from crm_analysis.value.contract_values import ContractValues, contract_values
     from crm_analysis.value.early_warning import early_warnings
     from crm_analysis.value.equity import CustomerEquity, customer_equity
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
     from crm_analysis.value.likely_lost import LostRule, likely_lost
     from crm_analysis.value.margin_shares import MarginShares, margin_shares
+    from crm_analysis.value.member_counts import member_counts
+    from crm_analysis.value.member_states import member_states
     from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
     from crm_analysis.value.migration import Migration, migration_matrix
     from crm_analysis.value.newcomer_counts import monthly_newcomers
@@ -71,6 +75,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.referrals import referral_values
     from crm_analysis.value.relationship import relationship_levels
     from crm_analysis.value.renewal_projection import RenewalProjection, renewal_projection
+    from crm_analysis.value.retention_curves import retention_curves
     from crm_analysis.value.rfm import RfmSegments, rfm_segments
     from crm_analysis.value.risk import EquityAtRisk, equity_at_risk
     from crm_analysis.value.segment_table import segment_table
@@ -94,6 +99,7 @@ __all__ = [
     "Company",
     "Concentration",
     "ContractEquity",
+    "ContractTest",
     "ContractValues",
     "Costs",
     "CustomerEquity",
@@ -131,10 +137,12 @@ __all__ = [
     "Valued",
     "backtest",
     "build_book",
+    "check_renewals",
     "churn_rates",
     "cohort_retention",
     "comeback_rates",
     "contract_bridge",
+    "contract_churn",
     "contract_equity",
     "contract_equity_if",
     "contract_histories",
@@ -168,6 +176,8 @@ __all__ = [
     "load_cdnow_sample",
     "load_settings",
     "margin_shares",
+    "member_counts",
+    "member_states",
     "membership_survival",
     "migration_matrix",
     "monthly_newcomers",
@@ -187,6 +197,7 @@ __all__ = [
     "referral_values",
     "relationship_levels",
     "renewal_projection",
+    "retention_curves",
     "rfm_segments",
     "segment_table",
     "simulate_company",
@@ -245,9 +256,11 @@ _HOMES = {
     "crm_analysis.value.cohort_retention": ("CohortRetention", "cohort_retention"),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
     "crm_analysis.value.contract_bridge": ("contract_bridge",),
+    "crm_analysis.value.contract_churn": ("contract_churn",),
     "crm_analysis.value.contract_equity": ("ContractEquity", "contract_equity"),
     "crm_analysis.value.contract_levers": ("contract_equity_if", "contract_levers"),
     "crm_analysis.value.contract_newcomers": ("contract_newcomers",),
+    "crm_analysis.value.contract_test": ("ContractTest", "check_renewals"),
     "crm_analysis.value.contract_values": ("ContractValues", "contract_values"),
     "crm_analysis.value.early_warning": ("early_warnings",),
     "crm_analysis.value.equity": ("CustomerEquity", "customer_equity"),
@@ -259,6 +272,8 @@ _HOMES = {
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
     "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
     "crm_analysis.value.margin_shares": ("MarginShares", "margin_shares"),
+    "crm_analysis.value.member_counts": ("member_counts",),
+    "crm_analysis.value.member_states": ("member_states",),
     "crm_analysis.value.membership_survival": ("MembershipSurvival", "membership_survival"),
     "crm_analysis.value.migration": ("Migration", "migration_matrix"),
     "crm_analysis.value.newcomer_counts": ("monthly_newcomers",),
@@ -270,6 +285,7 @@ _HOMES = {
     "crm_analysis.value.referrals": ("referral_values",),
     "crm_analysis.value.relationship": ("relationship_levels",),
     "crm_analysis.value.renewal_projection": ("RenewalProjection", "renewal_projection"),
+    "crm_analysis.value.retention_curves": ("retention_curves",),
     "crm_analysis.value.rfm": ("RfmSegments", "rfm_segments"),
     "crm_analysis.value.risk": ("EquityAtRisk", "equity_at_risk"),
     "crm_analysis.value.segment_table": ("segment_table",),

@@ -35,7 +35,7 @@ from crm_analysis.segment_rules import (
     Treatment,
     unknown_segments,
 )
-from crm_analysis.segment_treatments import DEFAULT_TREATMENTS
+from crm_analysis.segment_treatments import DEFAULT_TREATMENTS, MEMBER_TREATMENTS
 from crm_analysis.side_sources import (
     CustomerSource,
     ExitSource,
@@ -192,14 +192,48 @@ class TransactionSource(_Part):
 
 
 class Sources(_Part):
-    """The tables that come in; all but the purchase log may be left out."""
+    """The tables that come in; all but the purchase log may be left out.
 
-    transactions: TransactionSource = Field(default_factory=TransactionSource)
+    A company of contracts has memberships and no purchase log: where memberships are named and transactions are not,
+    `transactions` is None.
+    """
+
+    transactions: TransactionSource | None = Field(default_factory=TransactionSource)
     customers: CustomerSource | None = None
     memberships: MembershipSource | None = None
     prospects: ProspectSource | None = None
     market: MarketSource | None = None
     exits: ExitSource | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_log_beside_contracts(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("memberships") is not None and "transactions" not in given:
+            return {**given, "transactions": None}
+        return given
+
+    @model_validator(mode="after")
+    def _has_a_table(self) -> "Sources":
+        if self.transactions is None and self.memberships is None:
+            raise ValueError("name a purchase log (transactions) or a table of contracts (memberships)")
+        return self
+
+    @property
+    def purchase_log(self) -> TransactionSource:
+        """Where the purchase log is.
+
+        Raises
+        ------
+        SettingsError
+            For a company of contracts, which has none.
+        """
+        if self.transactions is None:
+            raise SettingsError(
+                "this needs a purchase log, and crm.toml names none: with [sources.memberships] alone a company lives "
+                "on contracts. Name the log under [sources.transactions]; the book of contracts is made by "
+                "`crm-analysis report`."
+            )
+        return self.transactions
 
     def beside_the_log(self) -> dict[str, SideSource]:
         """Return the other tables that there are, by name."""
@@ -212,7 +246,8 @@ class MoneySettings(_Part):
 
     `margin_from` says what margin is reckoned from: "rate" takes `margin` of all spend; "lines" the margin or cost of
     each line of the log; "product" and "category" the rates in `margins` by name. What none of these tells takes
-    `margin`.
+    `margin`. `fee` is what every contract pays when it starts and at each renewal; `fees` says it plan by plan. They
+    are for contracts whose table does not tell, and one of the two is given at most.
     """
 
     margin: Annotated[float, Field(gt=0, le=1)] = 0.30
@@ -226,11 +261,19 @@ class MoneySettings(_Part):
     tax_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
     win_back_cost: Money = 0.0
     receivable_loss_rates: dict[str, Fraction | dict[str, Fraction]] | None = None
+    fee: Money | None = None
+    fees: dict[str, Money] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_margins(self) -> "MoneySettings":
         if (self.margin_from in ("product", "category")) != bool(self.margins):
             raise ValueError('give rates in [money.margins] and margin_from = "product" or "category" together')
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_fee(self) -> "MoneySettings":
+        if self.fee is not None and self.fees:
+            raise ValueError("give fee, the same for every plan, or fees by plan; one of the two")
         return self
 
     @property
@@ -415,7 +458,7 @@ class SegmentSettings(_Part):
 
 
 def _segment_names(pyramid: PyramidRules, rfm: RfmRules) -> tuple[str, ...]:
-    own = [*pyramid.names, *(name for row in rfm.grid for name in row), *DEFAULT_TREATMENTS]
+    own = [*pyramid.names, *(name for row in rfm.grid for name in row), *DEFAULT_TREATMENTS, *MEMBER_TREATMENTS]
     return tuple(dict.fromkeys(own))
 
 
@@ -441,6 +484,11 @@ class Settings(_Part):
         if acquisition.source == "pipeline" and sources is not None and sources.prospects is None:
             raise ValueError('source = "pipeline" needs the history of prospects: name it as [sources.prospects]')
         return acquisition
+
+    @property
+    def is_contractual(self) -> bool:
+        """Whether the company lives on contracts alone, with no purchase log."""
+        return self.sources.transactions is None
 
     def path(self, relative: str) -> Path:
         """Return `relative` as a path below `root` (an absolute one stays as it is)."""

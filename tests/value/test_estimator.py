@@ -116,8 +116,8 @@ def test_customers_who_were_not_fitted_to_are_valued_as_well(small_log, log):
 
 def test_the_defaults_are_those_of_the_settings():
     ours = CustomerValueRegressor().get_params()
-    # The first two are no parts of a value; where margins come from is one argument here, left out by default.
-    apart = {"win_back_cost", "receivable_loss_rates", "margin_from", "margins"}
+    # No parts of a value, or of contracts; where margins come from is one argument here, left out by default.
+    apart = {"win_back_cost", "receivable_loss_rates", "margin_from", "margins", "fee", "fees"}
     for name, value in MoneySettings().model_dump(exclude=apart).items():
         assert ours[name] == value
 
