@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from crm_analysis.errors import BookError
 from crm_analysis.messages import language
 from crm_analysis.report.figures.changes import equity_bridge, levers
+from crm_analysis.report.figures.cohort_curve import cohort_curve, draw_cohort_curve
 from crm_analysis.report.figures.concentration_curve import concentration_curve, draw_concentration_curve, thinned
 from crm_analysis.report.figures.dots import draw_dots, interval_dots, paired_dots
 from crm_analysis.report.figures.drawing import clear_spot, month_labels, month_ticks
@@ -21,7 +22,6 @@ from crm_analysis.report.figures.moves import draw_tier_moves, tier_moves
 from crm_analysis.report.figures.purchase_tracking import draw_purchase_tracking, purchase_tracking
 from crm_analysis.report.figures.purchases_by_frequency import draw_purchases_by_frequency, purchases_by_frequency
 from crm_analysis.report.figures.row_funnel import row_funnel
-from crm_analysis.report.figures.share_curves import draw_share_curves, share_curves
 from crm_analysis.report.figures.spend_distribution import draw_spend_distribution, spend_distribution
 from crm_analysis.report.figures.style import DATA, NARROW, WIDE, Sheet, drawing_style, new_axes
 from crm_analysis.report.figures.tiers import tiers
@@ -107,15 +107,9 @@ LOST = pd.DataFrame(
 )
 STATES = pd.DataFrame({"label": ["Active", "Lost"], "value": [0.5, 0.2], "other": [0.6, 0.1]})
 MOVES = pd.DataFrame({"label": ["Platinum", "Lead"], "up": [0, 30], "stayed": [80, 900], "down": [20, 0]})
-CURVES = pd.DataFrame(
-    {
-        "curve": ["1 month"] * 3 + ["1 year"] * 3,
-        "time": [0, 1, 2] * 2,
-        "share": [1.0, 0.8, 0.7, 1.0, 0.95, 0.9],
-        "lower": [1.0, 0.75, 0.6, 1.0, 0.9, np.nan],
-        "upper": [1.0, 0.85, 0.8, 1.0, 0.99, np.nan],
-        "projected": [False, False, True] * 2,
-    }
+COHORTS = pd.DataFrame(
+    {"share_active": [0.33, 0.27, 0.24], "lower": [0.31, 0.25, 0.22], "upper": [0.35, 0.29, 0.26]},
+    index=pd.Index([1, 2, 3], name="period"),
 )
 
 CHARTS = {
@@ -124,7 +118,7 @@ CHARTS = {
     "interval_dots": lambda name: interval_dots(LOST, name=name, label=FINDING, axis="lost"),
     "paired_dots": lambda name: paired_dots(STATES, name=name, label=FINDING, axis="share", words=("model", "rule")),
     "tier_moves": lambda name: tier_moves(MOVES, name=name, label=FINDING),
-    "share_curves": lambda name: share_curves(CURVES, name=name, label=FINDING, x="months", y="still running"),
+    "cohort_curve": lambda name: cohort_curve(COHORTS, name=name, label=FINDING),
     "purchase_tracking": lambda name: purchase_tracking(TRACKING, name=name, label=FINDING),
     "purchases_by_frequency": lambda name: purchases_by_frequency(FREQUENCY, name=name, label=FINDING),
     "value_matrix": lambda name: value_matrix(MATRIX, COUNTS, name=name, label=FINDING, currency="USD"),
@@ -368,10 +362,12 @@ def test_moves_part_each_tier_into_shares_of_one(sheet, sheet_axes):
 
 
 @pytest.mark.parametrize("sheet", SHEETS)
-def test_what_is_projected_is_dashed_from_the_last_point_seen(sheet, sheet_axes):
-    ax = draw_share_curves(CURVES, **sheet_axes(sheet), x="months", y="share")
-    drawn = [(line.get_linestyle(), list(line.get_xdata())) for line in ax.lines]
-    assert drawn == [("-", [0, 1]), ("--", [1, 2])] * 2
+def test_cohorts_draw_the_frame_on_its_band(sheet, sheet_axes):
+    ax = draw_cohort_curve(COHORTS, **sheet_axes(sheet))
+    [line] = ax.lines
+    np.testing.assert_array_equal(line.get_xydata(), COHORTS["share_active"].reset_index())
+    [band] = ax.collections
+    assert band.get_paths()[0].get_extents().intervaly.tolist() == [0.22, 0.35]
 
 
 def test_tenths_say_negative_shares_and_draw_no_bar_for_them():

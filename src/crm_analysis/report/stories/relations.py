@@ -6,11 +6,14 @@ from crm_analysis.data.company_log import open_side_table
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import N_, _, count, percent, plural, short_money
 from crm_analysis.models.memberships import contract_histories
+from crm_analysis.models.terms import months_or_days
 from crm_analysis.report.chapter import Chapter
-from crm_analysis.report.pieces import Note
+from crm_analysis.report.figures.plan_curves import retention_curves
+from crm_analysis.report.pieces import Figure, Note
 from crm_analysis.report.stories.division import Divided
 from crm_analysis.report.stories.wording import why_refused
 from crm_analysis.report.tables import Column, Table
+from crm_analysis.value.contract_streams import months_between
 from crm_analysis.value.receivables import receivable_loss
 from crm_analysis.value.referrals import referral_values
 from crm_analysis.value.relationship import relationship_levels
@@ -67,7 +70,7 @@ def levels_table(chapter: Chapter, divided: Divided) -> Table | Note:
     )
 
 
-def renewals_table(chapter: Chapter) -> Table | Note:
+def renewals_figure(chapter: Chapter) -> Figure | Note:
     """Set the renewals seen beside those the shifted beta-geometric projects."""
     table = open_side_table(chapter.settings, "memberships", as_of=chapter.as_of)
     if table is None or "renewal_period" not in table.frame.columns:
@@ -102,30 +105,37 @@ def renewals_table(chapter: Chapter) -> Table | Note:
         if rises
         else _("{first} renew each time", first=percent(float(frame["retention"].iloc[0])))
     )
-    return Table(
+    period = months_or_days(length)
+    assert period is not None  # or no renewal could have been counted
+    curve = found.frame.assign(months=found.frame.index.to_numpy() * months_between(period))
+    return Figure(
         name="renewals",
         number=0,
         finding=finding,
         what=_(
-            "Contracts renewed every {length}, the most common. Share renewed at each renewal, observed and by the "
-            "shifted "
-            "beta-geometric model (Fader and Hardie 2007), and the share of a cohort still there by the model, with "
-            "its 95% "
-            "limits (parameters alone). Beyond renewal {seen} all is projection.",
-            seen=found.seen,
+            "Share of contracts renewed every {length}, the most common, that are still there: dots observed, the dashed "
+            "line by the shifted beta-geometric model (Fader and Hardie 2007) with its 95% band (parameters alone).",
             length=length,
         ),
-        frame=frame,
-        columns=(
-            Column("renewal", _("Renewal"), kind="count", sortable=False),
-            Column("up_for_renewal", _("Up for renewal"), kind="count", sortable=False),
-            Column("observed_retention", _("Renewed"), "%", kind="percent", digits=1, sortable=False),
-            Column("retention", _("By the model"), "%", kind="percent", digits=1, sortable=False),
-            Column("survival", _("Still there"), "%", kind="percent", digits=1, sortable=False),
-            Column("lower", _("from"), "%", kind="percent", digits=1, sortable=False),
-            Column("upper", _("to"), "%", kind="percent", digits=1, sortable=False),
+        drawing=retention_curves(pd.concat({length: curve}, names=["group"]), name="renewals", label=finding),
+        note=_("Beyond renewal {seen} all is projection.", seen=found.seen),
+        data=Table(
+            name="renewals-by-number",
+            number=0,
+            finding=_("Share renewed at each renewal, observed and by the model"),
+            what=_("Still there: share of a cohort by the model, with its 95% limits."),
+            frame=frame,
+            columns=(
+                Column("renewal", _("Renewal"), kind="count", sortable=False),
+                Column("up_for_renewal", _("Up for renewal"), kind="count", sortable=False),
+                Column("observed_retention", _("Renewed"), "%", kind="percent", digits=1, sortable=False),
+                Column("retention", _("By the model"), "%", kind="percent", digits=1, sortable=False),
+                Column("survival", _("Still there"), "%", kind="percent", digits=1, sortable=False),
+                Column("lower", _("from"), "%", kind="percent", digits=1, sortable=False),
+                Column("upper", _("to"), "%", kind="percent", digits=1, sortable=False),
+            ),
+            downloads=chapter.download("renewals", found.frame),
         ),
-        downloads=chapter.download("renewals", found.frame),
     )
 
 

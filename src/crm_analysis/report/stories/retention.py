@@ -13,8 +13,9 @@ from crm_analysis.data.summaries import split_calibration_holdout
 from crm_analysis.errors import DataError, EstimationWarning, SettingsError
 from crm_analysis.messages import N_, _, count, day, money, number, percent, short_money
 from crm_analysis.report.chapter import Chapter
+from crm_analysis.report.figures.cohort_curve import cohort_curve
 from crm_analysis.report.figures.dots import interval_dots
-from crm_analysis.report.figures.share_curves import MOST_CURVES, share_curves
+from crm_analysis.report.figures.plan_curves import MOST_CURVES, survival_curves
 from crm_analysis.report.pieces import Figure, Note
 from crm_analysis.report.stories.division import Divided
 from crm_analysis.report.stories.wording import of_the_sample, why_refused
@@ -179,12 +180,12 @@ def cohorts_figure(chapter: Chapter, divided: Divided) -> Figure | Note:
     spend = found.frame.loc[~found.frame["is_partial"]]
     weighted = (spend["margin"] * spend["customers"]).groupby(level="period").sum()
     table = table.assign(margin=weighted / spend["customers"].groupby(level="period").sum())
-    after = table.drop(index=0).reset_index()
+    after = table.drop(index=0)
     finding = _(
         "{share} of customers buy in the month after their first, {later} in month {last}",
         share=percent(float(after["share_active"].iloc[0])),
         later=percent(float(after["share_active"].iloc[-1])),
-        last=count(after["period"].iloc[-1]),
+        last=count(after.index[-1]),
     )
     return Figure(
         name="cohorts",
@@ -194,17 +195,11 @@ def cohorts_figure(chapter: Chapter, divided: Divided) -> Figure | Note:
             "Share of customers who buy in each month after their first purchase, with its 95% interval; all monthly "
             "cohorts together, whole months alone."
         ),
-        drawing=share_curves(
-            after.rename(columns={"period": "time", "share_active": "share"}).assign(curve=""),
-            name="cohorts",
-            label=finding,
-            x=_("months since the first purchase"),
-            y=_("buy in the month"),
-        ),
+        drawing=cohort_curve(after, name="cohorts", label=finding),
         note=_(
             "Who does not buy in a month has not left for that. Later months are seen of older cohorts alone. "
             "After {last} months a customer of cohorts that old has brought {margin} of margin.",
-            last=count(after["period"].iloc[-1]),
+            last=count(after.index[-1]),
             margin=money(float(after["margin"].iloc[-1]), chapter.currency),
         )
         + of_the_sample(divided.values.customers.stands_for),
@@ -260,23 +255,13 @@ def survival_figure(chapter: Chapter, found: MembershipSurvival, *, by_plan: boo
     """Show the share of memberships still running, by the time since they began."""
     finding = found.test.verdict() if found.test is not None else _("How long memberships last")
     largest = found.groups["memberships"].nlargest(MOST_CURVES).index
-    points = found.curves.reset_index()
-    points = points[points["group"].isin(largest)].sort_values(["group", "time"])
-    points["curve"] = [str(one) if by_plan else _("All") for one in points["group"]]
     left_out = len(found.groups) - len(largest)
     return Figure(
         name="memberships",
         number=0,
         finding=finding,
         what=_("Share of memberships still running after so many months (Kaplan-Meier; running ones counted as such)."),
-        drawing=share_curves(
-            points.rename(columns={"survival": "share"}),
-            name="memberships",
-            label=finding,
-            x=_("months since the start"),
-            y=_("still running"),
-            steps=True,
-        ),
+        drawing=survival_curves(found.curves.loc[largest], name="memberships", label=finding),
         note=_("Nothing is known beyond the oldest membership of a plan.")
         + ("" if not left_out else " " + _("{n} smaller plans are in the table alone.", n=count(left_out))),
         data=_memberships_table(chapter, found, finding, by_plan=by_plan),
