@@ -114,7 +114,8 @@ def renewals_figure(chapter: Chapter) -> Figure | Note:
         finding=finding,
         what=_(
             "Share of contracts renewed every {length}, the most common, that are still there: dots observed, the "
-            "dashed line by the shifted beta-geometric model (Fader and Hardie 2007) with its 95% band (parameters alone).",
+            "dashed line by the shifted beta-geometric model (Fader and Hardie 2007) with its 95% band (parameters "
+            "alone).",
             length=length,
         ),
         drawing=retention_curves(pd.concat({length: curve}, names=["group"]), name="renewals", label=finding),
