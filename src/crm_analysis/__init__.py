@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.likely_lost import LostRule, likely_lost
     from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
     from crm_analysis.value.migration import Migration, migration_matrix
+    from crm_analysis.value.newcomer_counts import monthly_newcomers
     from crm_analysis.value.pipeline import StageProbabilities, stage_probabilities
     from crm_analysis.value.purchase_intervals import purchase_intervals, total_purchases_interval
     from crm_analysis.value.pyramid import CustomerPyramid, customer_pyramid
@@ -146,6 +147,7 @@ __all__ = [
     "load_settings",
     "membership_survival",
     "migration_matrix",
+    "monthly_newcomers",
     "open_side_table",
     "order_clock",
     "planned_acquisition",
@@ -228,6 +230,7 @@ _HOMES = {
     "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
     "crm_analysis.value.membership_survival": ("MembershipSurvival", "membership_survival"),
     "crm_analysis.value.migration": ("Migration", "migration_matrix"),
+    "crm_analysis.value.newcomer_counts": ("monthly_newcomers",),
     "crm_analysis.value.pipeline": ("StageProbabilities", "stage_probabilities"),
     "crm_analysis.value.purchase_intervals": ("purchase_intervals", "total_purchases_interval"),
     "crm_analysis.value.pyramid": ("CustomerPyramid", "customer_pyramid"),

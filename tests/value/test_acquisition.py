@@ -13,10 +13,10 @@ from crm_analysis.value.acquisition import (
     Acquisition,
     forecast_acquisition,
     mean_first_spend,
-    monthly_newcomers,
     planned_acquisition,
     repeated_acquisition,
 )
+from crm_analysis.value.newcomer_counts import monthly_newcomers
 
 AS_OF = date(2024, 12, 31)
 
@@ -114,6 +114,50 @@ def test_a_repeated_forecast_of_a_young_log_falls_back_to_the_mean():
     forecast = forecast_acquisition(log, as_of=AS_OF, months=12)
     young = summarize_customers(log, as_of="2020-12-31")
     assert repeated_acquisition(forecast, log, customers=young).method == "mean of the last twelve months"
+
+
+def test_counts_forecast_as_the_log_they_were_counted_in():
+    log = _log(_seasonal(4))
+    counts = monthly_newcomers(log, as_of=AS_OF).iloc[6:]  # those that are left out of a log
+    from_counts = forecast_acquisition(newcomers=counts, as_of=AS_OF, months=12)
+    np.testing.assert_array_equal(from_counts.expected, forecast_acquisition(log, as_of=AS_OF, months=12).expected)
+    assert "left out" not in from_counts.words
+
+
+def test_counts_of_later_months_are_not_seen():
+    counts = monthly_newcomers(_log(_seasonal(4)), as_of=AS_OF)
+    cut = forecast_acquisition(newcomers=counts.iloc[:-6], as_of="2024-06-30", months=12)
+    seen = forecast_acquisition(newcomers=counts, as_of="2024-06-30", months=12)
+    np.testing.assert_array_equal(seen.expected, cut.expected)
+
+
+def test_a_forecast_of_counts_can_be_repeated_without_a_summary():
+    counts = monthly_newcomers(_log(_seasonal(5)), as_of=AS_OF)
+    forecast = forecast_acquisition(newcomers=counts, as_of=AS_OF, months=12)
+    again = repeated_acquisition(forecast, newcomers=counts, as_of="2023-12-31")
+    afresh = forecast_acquisition(newcomers=counts, as_of="2023-12-31", months=12)
+    assert again.method == forecast.method
+    np.testing.assert_allclose(again.expected, afresh.expected)
+
+
+def test_counts_that_are_none_are_refused_with_every_problem():
+    days = [date(2024, 8, 31), date(2024, 10, 31), date(2024, 11, 30), date(2024, 12, 31)]
+    with pytest.raises(DataError) as refused:
+        forecast_acquisition(newcomers=pd.Series([3.0, -1.0, np.nan, 4.0], index=days), as_of=AS_OF, months=12)
+    message = str(refused.value)
+    assert "is not one of the months" in message and "2024-08-31" in message
+    assert "is no count in 2 row(s)" in message
+
+
+@pytest.mark.parametrize("given", [{}, {"transactions": _log([3] * 9), "newcomers": pd.Series([3.0] * 9)}])
+def test_either_the_log_or_counts_are_wanted(given):
+    with pytest.raises(SettingsError, match="one of the two"):
+        forecast_acquisition(**given, as_of=AS_OF, months=12)
+
+
+def test_counts_in_a_list_are_refused():
+    with pytest.raises(SettingsError, match="give a Series"):
+        forecast_acquisition(newcomers=[3, 4, 5], as_of=AS_OF, months=12)
 
 
 def test_a_log_of_two_months_is_refused():

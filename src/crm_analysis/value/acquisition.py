@@ -13,14 +13,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from crm_analysis.data.activity import daily_purchases
 from crm_analysis.data.contracts import Day, to_day
-from crm_analysis.data.sources import read_transactions
 from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import N_, _, count, percent
 from crm_analysis.models.histories import Floats
 from crm_analysis.periods import Month, months_after, units_per_year
+from crm_analysis.value.newcomer_counts import checked_newcomers, monthly_newcomers
 
 Source = Literal["history", "plan", "pipeline"]
 
@@ -125,14 +124,22 @@ class Acquisition:
 
 
 def forecast_acquisition(
-    transactions: Any, *, as_of: Day, months: int, customers: CustomerSummary | None = None
+    transactions: Any = None,
+    *,
+    newcomers: pd.Series | None = None,
+    as_of: Day,
+    months: int,
+    customers: CustomerSummary | None = None,
 ) -> Acquisition:
     """Forecast how many customers will join, from how many did.
 
     Parameters
     ----------
     transactions : Transactions or anything `read_transactions` accepts
-        The purchase log.
+        The purchase log; or
+    newcomers : Series, indexed by the last day of each month
+        how many joined in each, as `monthly_newcomers` returns them: for a company without a purchase log. All of its
+        months up to `as_of` are learnt from, so leave out those in which old customers count as new.
     as_of : date or str
         Last day that is known. Months are counted back and forth from it, so they are calendar months for the last day
         of one.
@@ -148,9 +155,9 @@ def forecast_acquisition(
     Raises
     ------
     DataError
-        When fewer than three whole months are known.
+        When fewer than three whole months are known, or the counts are none.
     SettingsError
-        For a number of months below 1.
+        For a number of months below 1, and for both or neither of `transactions` and `newcomers`.
 
     Notes
     -----
@@ -165,7 +172,7 @@ def forecast_acquisition(
     if months < 1:
         raise SettingsError(f"months is {months}; forecast one month at least.")
     day = to_day(as_of, "as_of")
-    joined, left_out = _months_to_learn_from(transactions, day)
+    joined, left_out = _months_to_learn_from(transactions, newcomers, day)
     seen = joined.to_numpy(dtype=np.float64)
     candidates = _candidates(len(seen))
     chosen = _best(seen, months, candidates)
@@ -184,7 +191,14 @@ def forecast_acquisition(
     )
 
 
-def repeated_acquisition(acquisition: Acquisition, transactions: Any, *, customers: CustomerSummary) -> Acquisition:
+def repeated_acquisition(
+    acquisition: Acquisition,
+    transactions: Any = None,
+    *,
+    newcomers: pd.Series | None = None,
+    as_of: Day | None = None,
+    customers: CustomerSummary | None = None,
+) -> Acquisition:
     """Forecast who joins as of another date in the way of a forecast made before, neither chosen nor tested again.
 
     Parameters
@@ -192,40 +206,52 @@ def repeated_acquisition(acquisition: Acquisition, transactions: Any, *, custome
     acquisition : Acquisition
         The forecast to repeat; a plan is taken to have been the same then.
     transactions : Transactions or anything `read_transactions` accepts
-        The log; what came after the date of `customers` is not seen.
-    customers : CustomerSummary
-        As of the other date, which it must tell.
+        The log; what came after the date is not seen.
+    newcomers : Series, optional
+        Counts in place of the log, as in `forecast_acquisition`.
+    as_of : date or str, optional
+        The other date; by default that of `customers`.
+    customers : CustomerSummary, optional
+        As of the other date, for the mean first purchase.
 
     Raises
     ------
     DataError
         When fewer than three whole months are known by then.
+    SettingsError
+        When no date is told.
     """
-    day = customers.as_of
-    if day is None:
-        raise SettingsError("the summary has no as-of date to forecast new customers from.")
+    told = customers.as_of if as_of is None and customers is not None else as_of
+    if told is None:
+        raise SettingsError("give as_of, or a summary that has an as-of date, to forecast new customers from.")
+    day = to_day(told, "as_of")
     if acquisition.source != "history":
         return replace(acquisition, as_of=day, tests=_no_tests())
-    joined, _left_out = _months_to_learn_from(transactions, day)
+    joined, _left_out = _months_to_learn_from(transactions, newcomers, day)
     seen = joined.to_numpy(dtype=np.float64)
     # A log that was too short then for the way that is best now.
     way = acquisition.method if len(seen) >= _LEAST_KNOWN[acquisition.method] else _MEAN_OF_A_YEAR
     expected = _METHODS[way](seen, len(acquisition.expected))
-    first_spend = mean_first_spend(customers)
+    first_spend = None if customers is None else mean_first_spend(customers)
     return replace(
         acquisition, expected=expected, method=way, first_spend=first_spend, as_of=day, words="", tests=_no_tests()
     )
 
 
-def _months_to_learn_from(transactions: Any, day: date) -> tuple[pd.Series, int]:
-    """Count the newcomers of the whole months up to a day without the first ones, and say how many were left out."""
-    joined = monthly_newcomers(transactions, as_of=day)
+def _months_to_learn_from(transactions: Any, newcomers: pd.Series | None, day: date) -> tuple[pd.Series, int]:
+    """Count the newcomers of the whole months up to a day without the first of a log, and say how many these were."""
+    if (transactions is None) == (newcomers is None):
+        raise SettingsError("give transactions or newcomers, one of the two, to forecast new customers from.")
+    if newcomers is None:
+        joined = monthly_newcomers(transactions, as_of=day)
+        left_out = min(_YOUNG, len(joined) // 2)
+    else:
+        joined, left_out = checked_newcomers(newcomers, as_of=day), 0
     if len(joined) < _LEAST_MONTHS:
         raise DataError(
             f"the log shows {len(joined)} whole month(s) up to {day}; a forecast of new customers needs "
             f"{_LEAST_MONTHS}.\nTo fix: give a longer log, or a plan (acquisition.plan in crm.toml)."
         )
-    left_out = min(_YOUNG, len(joined) // 2)
     return joined.iloc[left_out:], left_out
 
 
@@ -291,31 +317,6 @@ def planned_acquisition(
         as_of=day,
         tests=_no_tests(),
     )
-
-
-def monthly_newcomers(transactions: Any, *, as_of: Day) -> pd.Series:
-    """Count first purchases in the whole months up to a date.
-
-    Returns
-    -------
-    Series, indexed by the last day of each month
-        Months end on the day of `as_of`: calendar months for the last day of one. The month in which the log begins is
-        whole only where the log holds all of its days.
-    """
-    day = to_day(as_of, "as_of")
-    first = daily_purchases(read_transactions(transactions, as_of=day))["first"]
-    if first.empty:
-        return pd.Series(dtype="int64", index=pd.Index([], name="month"))
-    begin, ends = first.index[0].date(), [day]
-    while months_after(day, -len(ends)) >= begin:
-        ends.append(months_after(day, -len(ends)))
-    oldest = months_after(day, -len(ends))
-    if (begin - oldest).days == 1:
-        ends.append(oldest)
-    edges = pd.DatetimeIndex(ends[::-1])
-    so_far = np.concatenate([[0], first.cumsum().to_numpy()])
-    at_edges = so_far[first.index.searchsorted(edges, side="right")]
-    return pd.Series(np.diff(at_edges), index=pd.Index([edge.date() for edge in edges[1:]], name="month"))
 
 
 def mean_first_spend(customers: CustomerSummary) -> float | None:
