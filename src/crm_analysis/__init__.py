@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from crm_analysis.models.gamma_gamma import GammaGammaFit, fit_gamma_gamma, spend_frequency_correlation
     from crm_analysis.models.interop import from_lifetimes, from_pymc_marketing, to_lifetimes
     from crm_analysis.models.mbgnbd import MBGNBDFit, fit_mbgnbd
+    from crm_analysis.models.memberships import contract_histories, joined_terms
     from crm_analysis.models.nbd import NBDFit, fit_nbd
     from crm_analysis.models.pareto_nbd import ParetoNBDFit, fit_pareto_nbd
     from crm_analysis.models.sbg import SBGFit, fit_sbg
@@ -44,6 +45,11 @@ if TYPE_CHECKING:
     from crm_analysis.value.churn import ChurnRates, churn_rates
     from crm_analysis.value.cohort_retention import CohortRetention, cohort_retention
     from crm_analysis.value.concentration import Concentration, value_concentration
+    from crm_analysis.value.contract_bridge import contract_bridge
+    from crm_analysis.value.contract_equity import ContractEquity, contract_equity
+    from crm_analysis.value.contract_levers import contract_equity_if, contract_levers
+    from crm_analysis.value.contract_newcomers import contract_newcomers
+    from crm_analysis.value.contract_values import ContractValues, contract_values
     from crm_analysis.value.early_warning import early_warnings
     from crm_analysis.value.equity import CustomerEquity, customer_equity
     from crm_analysis.value.equity_history import equity_history
@@ -68,6 +74,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.segment_table import segment_table
     from crm_analysis.value.tier_prices import price_by_tier
     from crm_analysis.value.treatments import treatment_table
+    from crm_analysis.value.valued import Valued
     from crm_analysis.value.win_back import ComebackRates, comeback_rates, win_backs
 
 __all__ = [
@@ -84,6 +91,8 @@ __all__ = [
     "ComebackRates",
     "Company",
     "Concentration",
+    "ContractEquity",
+    "ContractValues",
     "Costs",
     "CustomerEquity",
     "CustomerPyramid",
@@ -115,11 +124,19 @@ __all__ = [
     "TransactionColumns",
     "Transactions",
     "Treatment",
+    "Valued",
     "backtest",
     "build_book",
     "churn_rates",
     "cohort_retention",
     "comeback_rates",
+    "contract_bridge",
+    "contract_equity",
+    "contract_equity_if",
+    "contract_histories",
+    "contract_levers",
+    "contract_newcomers",
+    "contract_values",
     "customer_equity",
     "customer_pyramid",
     "early_warnings",
@@ -138,6 +155,7 @@ __all__ = [
     "forecast_purchases",
     "from_lifetimes",
     "from_pymc_marketing",
+    "joined_terms",
     "last_gaps",
     "lifecycle_states",
     "lifetime_value",
@@ -207,6 +225,7 @@ _HOMES = {
     "crm_analysis.models.gamma_gamma": ("GammaGammaFit", "fit_gamma_gamma", "spend_frequency_correlation"),
     "crm_analysis.models.interop": ("from_lifetimes", "from_pymc_marketing", "to_lifetimes"),
     "crm_analysis.models.mbgnbd": ("MBGNBDFit", "fit_mbgnbd"),
+    "crm_analysis.models.memberships": ("contract_histories", "joined_terms"),
     "crm_analysis.models.nbd": ("NBDFit", "fit_nbd"),
     "crm_analysis.models.pareto_nbd": ("ParetoNBDFit", "fit_pareto_nbd"),
     "crm_analysis.models.sbg": ("SBGFit", "fit_sbg"),
@@ -219,6 +238,11 @@ _HOMES = {
     "crm_analysis.value.churn": ("ChurnRates", "churn_rates"),
     "crm_analysis.value.cohort_retention": ("CohortRetention", "cohort_retention"),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
+    "crm_analysis.value.contract_bridge": ("contract_bridge",),
+    "crm_analysis.value.contract_equity": ("ContractEquity", "contract_equity"),
+    "crm_analysis.value.contract_levers": ("contract_equity_if", "contract_levers"),
+    "crm_analysis.value.contract_newcomers": ("contract_newcomers",),
+    "crm_analysis.value.contract_values": ("ContractValues", "contract_values"),
     "crm_analysis.value.early_warning": ("early_warnings",),
     "crm_analysis.value.equity": ("CustomerEquity", "customer_equity"),
     "crm_analysis.value.equity_history": ("equity_history",),
@@ -243,6 +267,7 @@ _HOMES = {
     "crm_analysis.value.segment_table": ("segment_table",),
     "crm_analysis.value.tier_prices": ("price_by_tier",),
     "crm_analysis.value.treatments": ("treatment_table",),
+    "crm_analysis.value.valued": ("Valued",),
     "crm_analysis.value.win_back": ("ComebackRates", "comeback_rates", "win_backs"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from crm_analysis.errors import DataError, SettingsError
-from crm_analysis.models.memberships import dated_memberships, renewals_made
+from crm_analysis.models.memberships import dated_memberships
+from crm_analysis.models.terms import renewals_made
 
 MIXED = pd.DataFrame(
     [

@@ -211,6 +211,21 @@ def test_contracts_of_different_lengths_have_no_annual_rate():
     assert row["rate"] > 0
 
 
+def test_who_goes_on_with_another_term_is_neither_lost_nor_new():
+    terms = pd.DataFrame(
+        [
+            ("stays", "2023-04-01", "2024-03-31", "small"), ("stays", "2024-04-01", "2025-03-31", "large"),
+            ("leaves", "2023-04-01", "2024-03-31", "small"), ("due", "2023-07-01", "2024-06-30", "small"),
+        ],
+        columns=["customer_id", "started_on", "ended_on", "plan"],
+    ).assign(renewal_period="1 year")  # fmt: skip
+    rates = churn(memberships=terms).rates.loc["customers"]
+    # All three are members on 31 March, whose renewal is due on the morrow; one term ends on 30 June, undecided.
+    assert rates.loc["members", ["start", "lost"]].to_list() == [3, 1]
+    assert rates.loc["members", "note"] == "2 members at the end, 0 of them new."
+    assert rates.loc["renewals", ["start", "lost"]].to_list() == [2, 1]
+
+
 def test_contracts_that_do_not_tell_when_they_are_renewed_are_left_out_of_renewals():
     some = MEMBERSHIPS.assign(renewal_period=["1 month", *[None] * 6])
     row = churn(memberships=some).rates.loc[("customers", "renewals")]

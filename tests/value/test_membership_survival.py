@@ -64,6 +64,21 @@ def test_durations_from_dates_end_with_the_as_of_date():
     assert (groups["memberships"], groups["ended"], groups["median"]) == (3, 1, np.inf)
 
 
+def test_terms_are_followed_as_one_membership_in_the_plan_that_was_joined():
+    terms = pd.DataFrame(
+        [
+            ("a", "2010-01-01", "2010-12-31", "small"), ("a", "2011-01-01", "2011-12-31", "large"),
+            ("b", "2010-01-01", "2010-12-31", "small"), ("c", "2010-07-01", "2012-06-30", "large"),
+        ],
+        columns=["customer_id", "started_on", "ended_on", "plan"],
+    ).assign(renewal_period="1 year")  # fmt: skip
+    found = membership_survival(terms, as_of="2011-06-30", by="plan")
+    assert found.groups[["memberships", "ended"]].to_dict("index") == {
+        "large": {"memberships": 1, "ended": 0}, "small": {"memberships": 2, "ended": 1},
+    }  # fmt: skip
+    assert found.survival(13)["small"] == pytest.approx(0.5)
+
+
 def test_one_group_has_nothing_to_be_tested_against():
     assert membership_survival(FIVE).test is None
 

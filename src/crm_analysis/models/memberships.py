@@ -7,7 +7,7 @@ one message.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.data.day_columns import to_days
 from crm_analysis.errors import DataError, SettingsError, Violation, refuse
 from crm_analysis.models.histories import Floats
-from crm_analysis.periods import horizon_text
+from crm_analysis.models.terms import join_terms, months_or_days, renewals_made
 
 _ACTIVE = "active"
 _MEMBERSHIPS = "memberships"
@@ -194,19 +194,14 @@ def _from_dates(frame: pd.DataFrame, as_of: date) -> Contracts:
     _refuse_absent(frame, ("started_on", "ended_on", "renewal_period"))
     last_day = pd.Timestamp(as_of)
     started, ended = (to_days(frame[name]) for name in ("started_on", "ended_on"))
-    lengths = frame["renewal_period"].map(_months_or_days)
+    lengths = frame["renewal_period"].map(months_or_days)
     most_common = lengths.mode()
     refuse(
         _rules(
             frame,
             [
                 *_day_rules(frame, started, ended),
-                (
-                    "started_on",
-                    f"after the as-of date {as_of}",
-                    started > last_day,
-                    "leave out contracts that begin later, or give a later date.",
-                ),
+                _late_rule(started, last_day),
                 _length_rule(lengths),
                 (
                     "renewal_period",
@@ -218,8 +213,12 @@ def _from_dates(frame: pd.DataFrame, as_of: date) -> Contracts:
         )
     )
     dated = frame.assign(started_on=started, ended_on=ended)
-    periods = renewals_made(dated, last_day)
-    return Contracts(frame.assign(periods=periods, churned=ended <= last_day), np.ones(len(frame)))
+    if frame.index.name == "customer_id":
+        dated["customer_id"] = frame.index
+    if "customer_id" in dated.columns:  # else nobody knows whose terms they are
+        dated = join_terms(dated, of_one_period=True, described_by="first").drop(columns="customer_id")
+    read = dated.assign(periods=renewals_made(dated, last_day), churned=dated["ended_on"] <= last_day)
+    return Contracts(read, np.ones(len(read)))
 
 
 def dated_memberships(memberships: pd.DataFrame) -> pd.DataFrame:
@@ -248,36 +247,75 @@ def dated_memberships(memberships: pd.DataFrame) -> pd.DataFrame:
     rules = _day_rules(frame, started, ended)
     if "renewal_period" in frame.columns:
         given = frame["renewal_period"].notna()
-        column, words, broken, fix = _length_rule(frame["renewal_period"].map(_months_or_days))
+        column, words, broken, fix = _length_rule(frame["renewal_period"].map(months_or_days))
         rules.append((column, words, broken & given, fix))
     refuse(_rules(frame.set_index("customer_id"), rules))
     return frame.assign(started_on=started, ended_on=ended)
 
 
-def renewals_made(dated: pd.DataFrame, until: pd.Timestamp) -> pd.Series:
-    """Count the renewals each contract had made by the end of a day.
+def joined_terms(
+    memberships: pd.DataFrame, *, of_one_period: bool = False, described_by: Literal["first", "last"] = "last"
+) -> pd.DataFrame:
+    """Join the terms of a customer that follow one another: one row a membership, from the first start to the last end.
 
     Parameters
     ----------
-    dated : DataFrame, one row a contract
-        started_on and ended_on as midnights, and renewal_period, such as "1 month"; of one length or of several.
-    until : Timestamp
+    memberships : DataFrame, one row a contract or a term of one
+        As `dated_memberships` takes it.
+    of_one_period : bool
+        Join only what is renewed after the same time, so that renewals can be counted along the row. Where a member
+        went on under a contract of another length, the row ends without having been lost.
+    described_by : {"first", "last"}
+        Which of the terms the other columns are taken from: what was joined, or what there is now.
 
     Returns
     -------
-    Series, indexed as `dated`
-        A contract that ends on the day of a renewal has not made it; one that starts later has made none. Missing where
-        the renewal period is.
+    DataFrame, one row a membership, at the place and with the label of its first term
+        The columns given, days as midnights, and went_on (bool): ended, but went on under a contract of another length.
+
+    Raises
+    ------
+    DataError
+        When rows break rules: all rules at once.
+
+    Notes
+    -----
+    A term is followed by one that begins on the day of its end or the day after, of the same plan before another: a
+    change of plan is no loss. Contracts that run side by side stay apart. A row that is one term up to the day before
+    its renewal (a year up to 31 December, renewed on 1 January) ends on the day of the renewal, on which the next term
+    would have begun: with the last day of a term as the as-of date its member is one still, because nobody can know
+    yet. Rows of several terms end as they say.
     """
-    started, ended = dated["started_on"], dated["ended_on"]
-    seen_until = (ended - pd.Timedelta(days=1)).where(ended <= until, until)
-    by_unit = {"month": _whole_months(started, seen_until), "day": (seen_until - started).dt.days}
-    lengths = dated["renewal_period"].map(_months_or_days)
-    made = pd.Series(np.nan, index=dated.index)
-    for size, unit in lengths.dropna().unique():
-        of_it = lengths.isin([(size, unit)]).to_numpy()
-        made[of_it] = by_unit[unit][of_it] // size
-    return made.clip(lower=0)
+    return join_terms(dated_memberships(memberships), of_one_period=of_one_period, described_by=described_by)
+
+
+def contract_histories(memberships: pd.DataFrame, *, as_of: Day) -> pd.DataFrame:
+    """Say of each contract how often it was renewed by a date and whether it was lost then, of any lengths.
+
+    Parameters
+    ----------
+    memberships : DataFrame, one row a contract or a term of one
+        customer_id, started_on, ended_on and renewal_period.
+    as_of : date or str
+        The day up to which an end would be known.
+
+    Returns
+    -------
+    DataFrame, one row a contract
+        As `joined_terms` of one period, described by its first term, with periods (renewals survived) and churned: what
+        `fit_sbg` takes, one length at a time. Who went on under a contract of another length is not churned.
+
+    Raises
+    ------
+    DataError
+        When rows break rules, or begin after the date: all rules at once.
+    """
+    last_day = pd.Timestamp(to_day(as_of, "as_of"))
+    dated = dated_memberships(memberships)
+    refuse(_rules(dated.set_index("customer_id"), [_late_rule(dated["started_on"], last_day)]))
+    joined = join_terms(dated, of_one_period=True, described_by="first")
+    churned = (joined["ended_on"] <= last_day) & ~joined["went_on"]
+    return joined.assign(periods=renewals_made(joined, last_day), churned=churned)
 
 
 def _day_rules(frame: pd.DataFrame, started: pd.Series, ended: pd.Series) -> list[_Rule]:
@@ -293,6 +331,11 @@ def _day_rules(frame: pd.DataFrame, started: pd.Series, ended: pd.Series) -> lis
     ]
 
 
+def _late_rule(started: pd.Series, last_day: pd.Timestamp) -> _Rule:
+    words = f"after the as-of date {last_day.date()}"
+    return "started_on", words, started > last_day, "leave out contracts that begin later, or give a later date."
+
+
 def _length_rule(lengths: pd.Series) -> _Rule:
     return (
         "renewal_period",
@@ -300,21 +343,3 @@ def _length_rule(lengths: pd.Series) -> _Rule:
         lengths.isna(),
         "write a whole number and a unit, such as '1 month' or '1 year'.",
     )
-
-
-def _months_or_days(text: Any) -> tuple[int, str] | None:
-    """Read "1 year" as (12, "month") and "2 weeks" as (14, "day"); None for what is no whole length."""
-    try:
-        count, _, unit = horizon_text(text).partition(" ")
-    except (SettingsError, TypeError):
-        return None
-    factor, kind = {"year": (12, "month"), "month": (1, "month"), "week": (7, "day"), "day": (1, "day")}[
-        unit.removesuffix("s")
-    ]
-    return (int(count) * factor, kind) if count.isdigit() and int(count) > 0 else None
-
-
-def _whole_months(start: pd.Series, end: pd.Series) -> pd.Series:
-    """Months from one day to another by the calendar; the 31st falls on the last day of a shorter month."""
-    months = (end.dt.year - start.dt.year) * 12 + end.dt.month - start.dt.month
-    return months - (end.dt.day < np.minimum(start.dt.day, end.dt.days_in_month)).astype(int)

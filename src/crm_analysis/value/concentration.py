@@ -7,6 +7,7 @@ import pandas as pd
 
 from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.segment_base import counts_of_base, share_of_total
+from crm_analysis.value.valued import Valued
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +18,7 @@ class Concentration:
     ----------
     tenths : DataFrame, indexed by tenth (1 holds the most valuable customers)
         customers and value (of the base, where a sample was valued); share of the total (missing when that is not
-        positive); mean_value; mean expected_purchases and expected_spend; mean orders so far; median days_since_last
-        where the summary knows it.
+        positive); mean_value; mean expected_purchases and expected_spend; mean orders so far; median days_since_last.
     curve : DataFrame
         Concentration curve from the most valuable customer down: share_of_customers, share_of_value, from (0, 0)
         to (1, 1); missing when the total is not positive.
@@ -36,26 +36,22 @@ class Concentration:
         return float(np.interp(share_of_customers, self.curve["share_of_customers"], self.curve["share_of_value"]))
 
 
-def value_concentration(values: CustomerValues) -> Concentration:
+def value_concentration(values: Valued) -> Concentration:
     """Rank customers by residual value and say who holds how much of it.
 
     Parameters
     ----------
-    values : CustomerValues
+    values : CustomerValues or ContractValues
         At least ten customers make all tenths; fewer leave some out.
 
     Returns
     -------
     Concentration
     """
-    summary = values.customers.frame
-    frame = values.frame.assign(orders=summary["frequency"] + 1)
-    if "days_since_last" in summary:
-        frame["days_since_last"] = summary["days_since_last"]
     # Ties are broken by customer id, so that the same inputs always give the same tenths.
-    ranked = frame.sort_index().sort_values("residual_value", ascending=False, kind="stable")
+    ranked = values.described().sort_index().sort_values("residual_value", ascending=False, kind="stable")
     tenth = pd.Series(np.arange(len(ranked)) * 10 // len(ranked) + 1, index=ranked.index, name="tenth")
-    tenths = _tenths(ranked, tenth, values.customers.stands_for)
+    tenths = _tenths(ranked, tenth, values.stands_for)
     return Concentration(tenths, _curve(ranked["residual_value"]), gini(ranked["residual_value"]))
 
 
@@ -70,9 +66,8 @@ def _tenths(ranked: pd.DataFrame, tenth: pd.Series, stands_for: float) -> pd.Dat
         "expected_purchases": groups["expected_purchases"].mean(),
         "expected_spend": groups["expected_spend"].mean(),
         "orders": groups["orders"].mean(),
+        "days_since_last": groups["days_since_last"].median(),
     }
-    if "days_since_last" in ranked:
-        columns["days_since_last"] = groups["days_since_last"].median()
     return pd.DataFrame(columns)
 
 

@@ -12,8 +12,9 @@ from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import _, count, day
 from crm_analysis.models.histories import Floats
-from crm_analysis.models.memberships import dated_memberships, renewals_made
+from crm_analysis.models.memberships import joined_terms
 from crm_analysis.models.purchase_fit import PurchaseFit
+from crm_analysis.models.terms import renewals_made
 from crm_analysis.periods import horizon_in_units
 from crm_analysis.value.draws import drawn_fits, knows_its_doubt
 from crm_analysis.value.lifetime_value import CustomerValues
@@ -115,13 +116,14 @@ def by_contract(memberships: pd.DataFrame | None, start: date, end: date) -> lis
     """Members at the start and of them those who are none at the end; and renewals that came up and were not made."""
     members = _(
         "Members on {start}; lost are those without a running contract at the end of {end}. Retention is (members at "
-        "the end less new ones) / members at the start.",
+        "the end less new ones) / members at the start. Terms that follow one another are one membership; a row of "
+        "one term runs until its renewal is due, the day after its last.",
         start=day(start),
         end=day(end),
     )
     renewals = _(
         "Contracts up for renewal or ended after {start} and up to {end}, each as often as it came up; lost are those "
-        "that ended. The rate is that of one renewal.",
+        "that ended. The rate is that of one renewal. A term that goes on, in the same plan or another, was renewed.",
         start=day(start),
         end=day(end),
     )
@@ -130,8 +132,8 @@ def by_contract(memberships: pd.DataFrame | None, start: date, end: date) -> lis
             _("No memberships were given.") if memberships is None else _("The memberships do not tell when they end.")
         )
         return [unknown("customers", "members", members, why), unknown("customers", "renewals", renewals, why)]
-    frame = dated_memberships(memberships)
-    there, later = (_members(frame, date) for date in (start, end))
+    joined = joined_terms(memberships)
+    there, later = (_members(joined, date) for date in (start, end))
     lost = len(there.difference(later))
     lower, upper = wilson_interval(lost, len(there))
     new = len(later.difference(there))
@@ -140,7 +142,7 @@ def by_contract(memberships: pd.DataFrame | None, start: date, end: date) -> lis
         (float(lower), float(upper)),
         note=_("{end} members at the end, {new} of them new.", end=count(len(later)), new=count(new)),
     )  # fmt: skip
-    return [by_members, _by_renewal(frame, start, end, renewals)]
+    return [by_members, _by_renewal(joined_terms(memberships, of_one_period=True), start, end, renewals)]
 
 
 def _members(frame: pd.DataFrame, date: date) -> pd.Index:
@@ -159,7 +161,7 @@ def _by_renewal(frame: pd.DataFrame, start: date, end: date, definition: str) ->
     told = seen[seen["renewal_period"].notna()]
     if told.empty:
         return unknown("customers", "renewals", definition, why)
-    ended = told["ended_on"] <= last
+    ended = (told["ended_on"] <= last) & ~told["went_on"]
     made = renewals_made(told, last) - renewals_made(told, first)
     due, lost = float(made.sum() + ended.sum()), float(ended.sum())
     lower, upper = wilson_interval(lost, due)

@@ -16,13 +16,14 @@ from crm_analysis.models.checks import check_draws, check_level
 from crm_analysis.value.acquisition import Acquisition
 from crm_analysis.value.draws import doubts
 from crm_analysis.value.equity_draws import DRAWN, draw_equity
-from crm_analysis.value.interval import INDIVIDUALS, NEWCOMERS, SAMPLING, Interval
+from crm_analysis.value.equity_figures import EquityFigures
+from crm_analysis.value.interval import SAMPLING
 from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.potential import Potential, potential_value
 
 
 @dataclass(frozen=True, eq=False)
-class CustomerEquity:
+class CustomerEquity(EquityFigures):
     """The worth of the customer base on one date. Keeps its values, so that a later bridge can value again.
 
     Attributes
@@ -51,59 +52,12 @@ class CustomerEquity:
     future: Potential | None = None
 
     @property
-    def potential(self) -> float | None:
-        """Worth of customers still to be acquired, gross; None: not valued, because nobody knows how many will join."""
-        return None if self.future is None else self.future.gross
-
-    @property
-    def acquisition_cost(self) -> float | None:
-        """What acquiring them costs; None as `potential`."""
-        return None if self.future is None else self.future.cost
-
-    @property
-    def total(self) -> float:
-        """Customer equity: the current base and, where they are valued, future customers net of acquisition cost."""
-        return self.current if self.future is None else self.current + self.future.net
-
-    @property
-    def interval(self) -> Interval:
-        """Where the equity realised will lie, given the model: parameters, newcomers, individual randomness."""
-        return self._interval("outcome", (*self._known, *self._newcomers, *self._sampling, INDIVIDUALS))
-
-    @property
-    def parameter_interval(self) -> Interval:
-        """Where the expected equity lies: parameters, level of acquisition and sampling.
-
-        Missing where nothing of that is known.
-        """
-        contains = (*self._known, *self._newcomers, *self._sampling)
-        return self._interval("expected", contains) if contains else Interval(np.nan, np.nan, self.level, ())
-
-    @property
-    def current_interval(self) -> Interval:
-        """Where what the current base realises will lie."""
-        return self._interval("current_outcome", (*self._known, *self._sampling, INDIVIDUALS))
-
-    @property
-    def current_parameter_interval(self) -> Interval:
-        """Where the expected worth of the current base lies; missing where nothing of its doubt is known."""
-        contains = (*self._known, *self._sampling)
-        return self._interval("current_expected", contains) if contains else Interval(np.nan, np.nan, self.level, ())
-
-    def _interval(self, column: str, contains: tuple[str, ...]) -> Interval:
-        return Interval.of_draws(self.draws[column].to_numpy(), level=self.level, contains=contains)
-
-    @property
     def _known(self) -> tuple[str, ...]:
         return doubts(*self.values.fits)
 
     @property
     def _sampling(self) -> tuple[str, ...]:
         return (SAMPLING,) if self.values.customers.stands_for > 1 else ()
-
-    @property
-    def _newcomers(self) -> tuple[str, ...]:
-        return (NEWCOMERS,) if self.acquisition is not None and self.acquisition.error > 0 else ()
 
     def save(self, folder: str | Path) -> None:
         """Write the values (see `CustomerValues.save`), `draws.parquet` and `equity.json` to `folder`."""

@@ -21,6 +21,7 @@ from crm_analysis.models.gamma_gamma import GammaGammaFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.models.registry import purchase_fit_from_json
 from crm_analysis.periods import Horizon, TimeUnit, annual_to_continuous, horizon_in_units, units_per_year
+from crm_analysis.value.valued import days_since_last
 
 # Columns of the values of a customer, in their order.
 VALUES = (
@@ -137,6 +138,27 @@ class CustomerValues:
     def number_of_customers(self) -> int:
         """Customers of the base, those a sample stands for included."""
         return self.customers.number_of_customers
+
+    @property
+    def stands_for(self) -> float:
+        """Customers of the base for each that was valued; 1 where all were."""
+        return self.customers.stands_for
+
+    @property
+    def as_of(self) -> date | None:
+        """Last day that is known."""
+        return self.customers.as_of
+
+    @property
+    def attributes(self) -> pd.DataFrame:
+        """The customer summary."""
+        return self.customers.frame
+
+    def described(self) -> pd.DataFrame:
+        """Say of each customer what segments are described by; see `valued.Valued`."""
+        return self.frame.assign(
+            orders=self.customers.frame["frequency"] + 1, days_since_last=days_since_last(self.customers)
+        )
 
     @property
     def sampling_error(self) -> float:

@@ -16,6 +16,7 @@ from crm_analysis.errors import DataError, SettingsError, Violation, refuse
 from crm_analysis.messages import _, number
 from crm_analysis.models.checks import check_level
 from crm_analysis.models.memberships import dated_memberships
+from crm_analysis.models.terms import join_terms
 from crm_analysis.periods import DAYS_PER_UNIT, TimeUnit, check_time_unit
 
 EVERYBODY = "all"
@@ -102,12 +103,15 @@ def membership_survival(
     Parameters
     ----------
     memberships : DataFrame, one row a membership
-        Either customer_id, started_on and ended_on (missing while it is running); or duration (how long it has lasted,
-        in `time_unit`, >= 0) and ended (true where it has ended, false where it is still running).
+        Either customer_id, started_on and ended_on (missing while it is running), where terms that follow one another
+        are one membership (see `models.memberships.joined_terms`); or duration (how long it has lasted, in `time_unit`,
+        >= 0) and ended (true where it has ended, false where it is still running).
     as_of : date or str
         With dates: the day up to which an end would be known. A later end is not seen, a later start refused.
     by : str, optional
-        Column to compare, such as plan. Rows without a value in it are left out of every group.
+        Column to compare, such as plan. Rows without a value in it are left out of every group. Who changes plan stays
+        in the group of the one that was joined: whoever came to another has stayed until then, and its curve would be
+        too high.
     time_unit : {"day", "week", "month"}
         Of the durations, given or computed; a month has 365.25 / 12 days.
     level : float
@@ -141,11 +145,11 @@ def membership_survival(
         raise SettingsError(
             f"by is {by!r}; there is no such column (there are {', '.join(map(repr, memberships.columns))})."
         )
-    lasted = _durations(memberships, as_of, time_unit)
+    followed, lasted = _durations(memberships, as_of, time_unit)
     if by is None:
         group = pd.Series(EVERYBODY, index=lasted.index)
     else:
-        group = memberships[by].reset_index(drop=True)
+        group = followed[by].reset_index(drop=True)
         lasted, group = lasted[group.notna()], group[group.notna()]
     if lasted.empty:
         raise DataError("memberships: there are no rows to follow.\nTo fix: give one row a membership.")
@@ -188,12 +192,12 @@ def _curve(rows: pd.DataFrame, level: float) -> tuple[pd.DataFrame, dict[str, fl
     return curve, summary
 
 
-def _durations(memberships: pd.DataFrame, as_of: Day | None, time_unit: TimeUnit) -> pd.DataFrame:
-    """How long each membership has lasted, and whether it has ended; numbered from 0."""
+def _durations(memberships: pd.DataFrame, as_of: Day | None, time_unit: TimeUnit) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The memberships, terms joined; and how long each has lasted, and whether it has ended, numbered from 0."""
     if "duration" in memberships.columns:
         if as_of is not None:
             raise SettingsError("memberships with durations are as of their own date; leave `as_of` out.")
-        return _given_durations(memberships)
+        return memberships, _given_durations(memberships)
     if as_of is None:
         raise SettingsError("memberships with dates need `as_of`, the day up to which their end would be known.")
     last = pd.Timestamp(to_day(as_of, "as_of"))
@@ -205,10 +209,11 @@ def _durations(memberships: pd.DataFrame, as_of: Day | None, time_unit: TimeUnit
                   dated.loc[late, ["customer_id", "started_on"]].head(5))
         for _one in range(1) if late.any()
     )  # fmt: skip
-    ended = dated["ended_on"] <= last
-    days = (dated["ended_on"].where(ended, last) - dated["started_on"]).dt.days
+    joined = join_terms(dated, described_by="first")
+    ended = joined["ended_on"] <= last
+    days = (joined["ended_on"].where(ended, last) - joined["started_on"]).dt.days
     frame = pd.DataFrame({"duration": days / DAYS_PER_UNIT[time_unit], "ended": ended})
-    return frame.reset_index(drop=True)
+    return joined, frame.reset_index(drop=True)
 
 
 def _given_durations(memberships: pd.DataFrame) -> pd.DataFrame:

@@ -9,8 +9,8 @@ import pandas as pd
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import _, count
 from crm_analysis.segment_rules import PYRAMID_NAMES, PyramidRules, PyramidScale, as_tuple
-from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.segment_base import counts_of_base, share_of_total, valued_customers
+from crm_analysis.value.valued import Valued
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class CustomerPyramid:
 
 
 def customer_pyramid(
-    values: CustomerValues,
+    values: Valued,
     *,
     cut_offs: Sequence[float] = (0.04, 0.20, 0.50),
     names: Sequence[str] = PYRAMID_NAMES,
@@ -52,7 +52,7 @@ def customer_pyramid(
 
     Parameters
     ----------
-    values : CustomerValues
+    values : CustomerValues or ContractValues
     cut_offs : sequence of float
         One fewer than names. By customers: shares of the customers, cumulative from the top; the default puts the top
         4% into platinum, the next 16% into gold, the next 30% into iron and the other half into lead. By value: shares
@@ -99,7 +99,7 @@ def customer_pyramid(
     return CustomerPyramid(
         tier.reindex(as_given),
         (customers["residual_value"] < 0).rename("unprofitable").reindex(as_given),
-        _table(ranked, place, rules.names, values.customers.stands_for),
+        _table(ranked, place, rules.names, values.stands_for),
         rules,
         _ties(worth, place, rules.names),
     )

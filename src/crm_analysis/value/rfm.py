@@ -11,7 +11,8 @@ from crm_analysis.data.customer_summary import CustomerSummary
 from crm_analysis.errors import SettingsError, Violation, listing, refuse
 from crm_analysis.messages import N_, _, count, percent
 from crm_analysis.segment_rules import RFM_MEASURES, RfmRules
-from crm_analysis.value.segment_base import counts_of_base, days_since_last, share_of_total
+from crm_analysis.value.segment_base import counts_of_base, share_of_total
+from crm_analysis.value.valued import days_since_last
 
 Cuts = Literal["quantiles"] | Mapping[str, Sequence[float]]
 

@@ -6,18 +6,16 @@ import numpy as np
 import pandas as pd
 import pandas.api.types as pdt
 
-from crm_analysis.data.customer_summary import CustomerSummary
 from crm_analysis.errors import SettingsError, Violation, refuse
-from crm_analysis.periods import DAYS_PER_UNIT
-from crm_analysis.value.lifetime_value import CustomerValues
+from crm_analysis.value.valued import Valued
 
 
-def valued_customers(values: CustomerValues) -> pd.DataFrame:
+def valued_customers(values: Valued) -> pd.DataFrame:
     """Return what segments are made of, one row a customer, sorted by customer id.
 
     Parameters
     ----------
-    values : CustomerValues
+    values : CustomerValues or ContractValues
 
     Returns
     -------
@@ -30,30 +28,21 @@ def valued_customers(values: CustomerValues) -> pd.DataFrame:
     DataError
         When a value or a probability is missing.
     SettingsError
-        When these are no `CustomerValues`, or nobody was valued.
+        When these are no values of customers, or nobody was valued.
     """
-    if not isinstance(values, CustomerValues):
-        raise SettingsError(f"values is a {type(values).__name__}; give the CustomerValues of lifetime_value.")
+    if not isinstance(values, Valued):
+        raise SettingsError(
+            f"values is a {type(values).__name__}; give the CustomerValues of lifetime_value, or the ContractValues of "
+            "contract_values."
+        )
     if not len(values.frame):
         raise SettingsError("values holds no customers; there is nothing to divide into segments.")
-    frame = values.frame[["probability_alive", "residual_value"]].assign(
-        orders=values.customers.frame["frequency"] + 1, days_since_last=days_since_last(values.customers)
-    )
+    frame = values.described()[["probability_alive", "residual_value", "orders", "days_since_last"]]
     missing = frame[frame.isna().any(axis=1)]
     if len(missing):
         fix = "value these customers again, or leave them out of values and summary alike."
         refuse([Violation("customer values", "", "a value is missing", len(missing), fix, missing)])
     return frame.rename_axis(index="customer_id").sort_index()
-
-
-def days_since_last(customers: CustomerSummary) -> pd.Series:
-    """Days from the last purchase to the end of observation: as the summary has them, or T less recency."""
-    frame = customers.frame
-    if "days_since_last" in frame.columns:
-        return frame["days_since_last"].astype("float64")
-    # Rounded, so that equal silences stay equal after the change of unit.
-    silence = ((frame["T"] - frame["recency"]) * DAYS_PER_UNIT[customers.time_unit]).round(6).clip(lower=0)
-    return silence.rename("days_since_last")
 
 
 def counts_of_base(sizes: np.ndarray, stands_for: float) -> np.ndarray:

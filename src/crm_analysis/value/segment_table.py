@@ -7,7 +7,6 @@ from crm_analysis.messages import _, count, plural
 from crm_analysis.models.checks import check_whole
 from crm_analysis.segment_rules import NOT_KNOWN
 from crm_analysis.value.frames import named
-from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.segment_base import (
     as_text,
     counts_of_base,
@@ -16,10 +15,11 @@ from crm_analysis.value.segment_base import (
     share_of_total,
     valued_customers,
 )
+from crm_analysis.value.valued import Valued
 
 
 def segment_table(
-    values: CustomerValues,
+    values: Valued,
     by: pd.Series | str,
     *,
     attributes: pd.DataFrame | None = None,
@@ -30,10 +30,10 @@ def segment_table(
 
     Parameters
     ----------
-    values : CustomerValues
+    values : CustomerValues or ContractValues
     by : Series or str
         The level of each customer, indexed by customer_id (a tier, a state, a region, ...), or the name of a column of
-        `attributes`; without these, of the customer summary.
+        `attributes`; without these, of the customer summary, or of the table of contracts.
     attributes : DataFrame, optional
         One row a customer, indexed by customer_id or with a column of that name. Who is not in it is "not known".
     previous : DataFrame, optional
@@ -59,7 +59,7 @@ def segment_table(
         When there is no such column, it has fewer than two levels among these customers, or `most` is below 2.
     """
     check_whole("most", most, least=2)
-    customers, stands_for = valued_customers(values), values.customers.stands_for
+    customers, stands_for = valued_customers(values), values.stands_for
     column = _column(values, by, attributes)
     name = str(column.name) if column.name is not None else "segment"
     levels = as_text(column).reindex(customers.index)
@@ -92,7 +92,7 @@ def segment_table(
     return named(frame, notes=tuple(notes))
 
 
-def _column(values: CustomerValues, by: pd.Series | str, attributes: pd.DataFrame | None) -> pd.Series:
+def _column(values: Valued, by: pd.Series | str, attributes: pd.DataFrame | None) -> pd.Series:
     """The level of each customer, sorted by id."""
     if isinstance(by, pd.Series):
         return of_customers(by, str(by.name) if by.name is not None else "by")
@@ -100,8 +100,8 @@ def _column(values: CustomerValues, by: pd.Series | str, attributes: pd.DataFram
         raise SettingsError(
             f"by is a {type(by).__name__}; give a Series indexed by customer_id or the name of a column."
         )
-    table = values.customers.frame if attributes is None else attributes
-    where = "the customer summary" if attributes is None else "attributes"
+    table = values.attributes if attributes is None else attributes
+    where = "what is known of the customers" if attributes is None else "attributes"
     if not isinstance(table, pd.DataFrame):
         raise SettingsError(f"attributes is a {type(table).__name__}; give a DataFrame with one row per customer.")
     if "customer_id" in table.columns:

@@ -5,6 +5,7 @@ import pandas as pd
 from crm_analysis.data.company_log import open_side_table
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.messages import N_, _, count, percent, plural, short_money
+from crm_analysis.models.memberships import contract_histories
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.pieces import Note
 from crm_analysis.report.stories.segments import Divided
@@ -80,9 +81,9 @@ def renewals_table(chapter: Chapter) -> Table | Note:
     # The chance to leave is one at a renewal: contracts of each length would want a model of their own.
     length = str(lengths.index[0])
     try:
+        followed = contract_histories(table.frame, as_of=chapter.as_of)
         found = renewal_projection(
-            memberships=table.frame[table.frame["renewal_period"] == length],
-            as_of=chapter.as_of,
+            memberships=followed[followed["renewal_period"] == length],
             renewals=_RENEWALS_SHOWN,
             draws=min(chapter.settings.forecast.draws, 400),
             seed=chapter.settings.forecast.seed,
