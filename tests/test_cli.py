@@ -137,3 +137,39 @@ def test_the_command_answers_before_the_heavy_packages_are_there():
     code = f"import sys, crm_analysis.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+# --- a company of contracts ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def club(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two contracts and no purchase log."""
+    made = tmp_path_factory.mktemp("club")
+    rows = ["customer_id,started_on,ended_on,renewal_period", "A,2024-01-10,,1 month", "B,2024-02-01,2024-09-01,1 year"]
+    (made / "members.csv").write_text("\n".join(rows) + "\n")
+    (made / "crm.toml").write_text(
+        '[sources.memberships]\npath = "members.csv"\n[money]\nfee = 30\n'
+        f"[report]\nnotebooks = '{PROJECT / 'notebooks'}'\n"
+    )
+    return made
+
+
+def test_validate_shows_what_becomes_of_contracts(club):
+    done = run("validate", "--period", "2024-06", folder=club)
+    assert done.returncode == 0, done.stderr
+    assert "ends after the as-of date, so it is running" in done.stderr
+    assert done.stdout.strip().endswith("members.csv")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("value", "--as-of", "2024-06-30", "--out", "out.csv"), id="value"),
+        pytest.param(("report", "--period", "2024-06", "--by", "region"), id="by"),
+    ],
+)
+def test_what_needs_a_purchase_log_is_wrong_usage_of_contracts(club, arguments):
+    done = run(*arguments, folder=club)
+    assert done.returncode == 2, done.stderr
+    assert "needs a purchase log" in done.stderr

@@ -186,3 +186,40 @@ def test_a_column_that_a_table_does_not_have_is_refused(tmp_path):
     text = '[sources.market]\npath = "m.csv"\n[sources.market.columns]\nmarket_size = "size"\n'
     with pytest.raises(SettingsError, match=r"sources\.market\.columns\.market_size: unknown key"):
         load_settings(write(tmp_path, text))
+
+
+# --- a company of contracts ---------------------------------------------------------------------------------------
+
+CONTRACTS = '[sources.memberships]\npath = "members.csv"\n'
+
+
+def test_memberships_without_a_log_make_a_company_of_contracts(tmp_path):
+    settings = load_settings(write(tmp_path, CONTRACTS))
+    assert settings.is_contractual
+    assert settings.sources.transactions is None
+
+
+def test_memberships_beside_a_log_leave_a_shop_a_shop(tmp_path):
+    settings = load_settings(write(tmp_path, CONTRACTS + "[sources.transactions]\n"))
+    assert not settings.is_contractual
+    assert settings.sources.purchase_log.path == "data/raw/transactions.csv"
+
+
+def test_a_file_without_sources_reads_the_log_of_the_default_name(tmp_path):
+    assert load_settings(write(tmp_path, "")).sources.purchase_log.path == "data/raw/transactions.csv"
+
+
+def test_what_needs_a_log_says_that_a_company_of_contracts_has_none(tmp_path):
+    settings = load_settings(write(tmp_path, CONTRACTS))
+    with pytest.raises(SettingsError, match=r"needs a purchase log.*\[sources\.transactions\]"):
+        settings.sources.purchase_log  # noqa: B018  # asking is what is tested
+
+
+def test_a_fee_is_one_for_all_or_one_a_plan(tmp_path):
+    with pytest.raises(SettingsError, match=r"money: .*one of the two"):
+        load_settings(write(tmp_path, "[money]\nfee = 30\n[money.fees]\nyearly = 300\n"))
+
+
+def test_fees_by_plan_are_read(tmp_path):
+    text = '[money.fees]\nyearly = 300\n"month by month" = 30\n'
+    assert load_settings(write(tmp_path, text)).money.fees == {"yearly": 300, "month by month": 30}

@@ -116,6 +116,9 @@ def validate(
 
     found = load_settings(settings)
     as_of = Month.parse(period).last_day if period else None
+    if found.is_contractual:
+        _validate_contracts(found, as_of)
+        return
     with _progress() as tell:
         tell("Reading the log")
         log = open_transactions(found, as_of=as_of)
@@ -128,8 +131,28 @@ def validate(
     for row in counters.itertuples():
         table.add_row(f"among the used: {row.meaning}", f"{row.rows:,}", f"{row.money:,.2f}")
     errors.print(table)
-    source = found.sources.transactions
+    source = found.sources.purchase_log
     _made(found.path(source.path) if source.path is not None else Path(source.table or "transactions"))
+
+
+def _validate_contracts(settings: Settings, as_of: date | None) -> None:
+    """Check the contracts of a company that has no purchase log."""
+    from crm_analysis.data.company_log import open_side_table
+
+    with _progress() as tell:
+        tell("Reading the contracts")
+        contracts = open_side_table(settings, "memberships", as_of=as_of)
+    assert contracts is not None  # what makes it a company of contracts
+    table = Table(title=f"{contracts.source}: rows by what becomes of them", title_justify="left")
+    table.add_column("outcome")
+    table.add_column("rows", justify="right")
+    for row in contracts.reconciliation.itertuples():
+        table.add_row(str(row.reason), f"{row.rows:,}")
+    for row in contracts.notes.itertuples():
+        table.add_row(f"among the used: {row.meaning}", f"{row.rows:,}")
+    errors.print(table)
+    source = settings.sources.beside_the_log()["memberships"]
+    _made(settings.path(source.path) if source.path is not None else Path(source.table or "memberships"))
 
 
 @app.command()

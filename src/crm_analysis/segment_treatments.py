@@ -88,3 +88,26 @@ DEFAULT_TREATMENTS: Mapping[str, Treatment] = {
         N_("Record it at the next contact; compare the others with care."),
     ),
 }
+
+# What members are in place of buyers.
+MEMBER_TREATMENTS: Mapping[str, Treatment] = {
+    "new": Treatment(
+        N_("Members for the first time, since a short while ago."),
+        N_("Welcome, show what there is, and see that they come to use it: the first renewal is the hardest."),
+    ),
+    "won back": Treatment(
+        N_("Members again after having left."),
+        N_("Find out what brought them back, and treat as new: the next renewal decides."),
+    ),
+    "due soon": Treatment(
+        N_("Members whose renewal is near."),
+        N_("Ask whether all is well before the renewal comes, the most valuable in person."),
+    ),
+    "active": Treatment(
+        N_("Members with some time until their renewal."), N_("Keep the promise, and watch who stops coming.")
+    ),
+    "lost": Treatment(
+        N_("Had a contract once, and have none now."),
+        N_("Ask the most valuable for the reason; to the others write seldom and at low cost."),
+    ),
+}

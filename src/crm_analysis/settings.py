@@ -34,7 +34,7 @@ from crm_analysis.segment_rules import (
     Treatment,
     unknown_segments,
 )
-from crm_analysis.segment_treatments import DEFAULT_TREATMENTS
+from crm_analysis.segment_treatments import DEFAULT_TREATMENTS, MEMBER_TREATMENTS
 from crm_analysis.side_sources import (
     CustomerSource,
     ExitSource,
@@ -163,14 +163,48 @@ class TransactionSource(_Part):
 
 
 class Sources(_Part):
-    """The tables that come in; all but the purchase log may be left out."""
+    """The tables that come in; all but the purchase log may be left out.
 
-    transactions: TransactionSource = Field(default_factory=TransactionSource)
+    A company of contracts has memberships and no purchase log: where memberships are named and transactions are not,
+    `transactions` is None.
+    """
+
+    transactions: TransactionSource | None = Field(default_factory=TransactionSource)
     customers: CustomerSource | None = None
     memberships: MembershipSource | None = None
     prospects: ProspectSource | None = None
     market: MarketSource | None = None
     exits: ExitSource | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_log_beside_contracts(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("memberships") is not None and "transactions" not in given:
+            return {**given, "transactions": None}
+        return given
+
+    @model_validator(mode="after")
+    def _has_a_table(self) -> "Sources":
+        if self.transactions is None and self.memberships is None:
+            raise ValueError("name a purchase log (transactions) or a table of contracts (memberships)")
+        return self
+
+    @property
+    def purchase_log(self) -> TransactionSource:
+        """Where the purchase log is.
+
+        Raises
+        ------
+        SettingsError
+            For a company of contracts, which has none.
+        """
+        if self.transactions is None:
+            raise SettingsError(
+                "this needs a purchase log, and crm.toml names none: with [sources.memberships] alone a company lives "
+                "on contracts. Name the log under [sources.transactions]; the book of contracts is made by "
+                "`crm-analysis report`."
+            )
+        return self.transactions
 
     def beside_the_log(self) -> dict[str, SideSource]:
         """Return the other tables that there are, by name."""
@@ -179,7 +213,11 @@ class Sources(_Part):
 
 
 class MoneySettings(_Part):
-    """Money, all rates a year, all costs in the company's currency."""
+    """Money, all rates a year, all costs in the company's currency.
+
+    `fee` is what every contract pays when it starts and at each renewal; `fees` says it plan by plan. They are for
+    contracts whose table does not tell, and one of the two is given at most.
+    """
 
     margin: Annotated[float, Field(gt=0, le=1)] = 0.30
     annual_discount_rate: Annotated[float, Field(ge=0, lt=10)] = 0.10
@@ -189,6 +227,14 @@ class MoneySettings(_Part):
     acquisition_cost: Money = 0.0
     tax_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
     win_back_cost: Money = 0.0
+    fee: Money | None = None
+    fees: dict[str, Money] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_kind_of_fee(self) -> "MoneySettings":
+        if self.fee is not None and self.fees:
+            raise ValueError("give fee, the same for every plan, or fees by plan; one of the two")
+        return self
 
 
 class AcquisitionSettings(_Part):
@@ -365,7 +411,7 @@ class SegmentSettings(_Part):
 
 
 def _segment_names(pyramid: PyramidRules, rfm: RfmRules) -> tuple[str, ...]:
-    own = [*pyramid.names, *(name for row in rfm.grid for name in row), *DEFAULT_TREATMENTS]
+    own = [*pyramid.names, *(name for row in rfm.grid for name in row), *DEFAULT_TREATMENTS, *MEMBER_TREATMENTS]
     return tuple(dict.fromkeys(own))
 
 
@@ -383,6 +429,11 @@ class Settings(_Part):
     engine: EngineSettings = EngineSettings()
     segments: SegmentSettings = SegmentSettings()
     report: ReportSettings = ReportSettings()
+
+    @property
+    def is_contractual(self) -> bool:
+        """Whether the company lives on contracts alone, with no purchase log."""
+        return self.sources.transactions is None
 
     def path(self, relative: str) -> Path:
         """Return `relative` as a path below `root` (an absolute one stays as it is)."""

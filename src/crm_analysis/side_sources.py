@@ -37,6 +37,7 @@ class MembershipColumns(_Part):
     ended_on: str | None = None
     plan: str | None = None
     renewal_period: str | None = None
+    fee: str | None = None
 
 
 class ProspectColumns(_Part):

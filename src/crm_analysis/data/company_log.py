@@ -50,7 +50,7 @@ def open_transactions(
     SettingsError
         When the settings name no source.
     """
-    source, company = settings.sources.transactions, settings.company
+    source, company = settings.sources.purchase_log, settings.company
     how: dict[str, Any] = {
         "columns": source.columns,
         "as_of": as_of,
@@ -81,7 +81,7 @@ def parts_of_log(settings: Settings, column: str) -> list[LogPart]:
     SettingsError
         When there is no such column, or when it has too many values.
     """
-    source = settings.sources.transactions
+    source = settings.sources.purchase_log
     where, connection = _place(settings, source)
     files = delivered_files(where) if source.deliveries else [where]
     found = []

@@ -165,6 +165,7 @@ MEMBERSHIPS = SideContract(
         Column("ended_on", "day", "The day it ended; blank, or after the as-of date, while it is running."),
         Column("plan", "text", "What it is for."),
         Column("renewal_period", "text", "How often it comes up for renewal, such as 1 month."),
+        Column("fee", "money", "What it pays when it starts and at each renewal.", within="not negative"),
     ),
     seen_on="started_on",
     order=("customer_id", "started_on"),

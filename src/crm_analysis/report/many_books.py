@@ -319,14 +319,17 @@ def memory_of(part: BookPart, rows_read: int) -> float:
 
 def _rows_read(part: BookPart, parts: Sequence[BookPart]) -> int:
     """How many rows are copied before those of the part are picked out."""
-    source = part.settings.sources.transactions
-    everything = sum(other.rows for other in parts if _log_of(other) == _log_of(part))
+    if part.settings.is_contractual:
+        return part.rows
+    source = part.settings.sources.purchase_log
+    others = [other for other in parts if not other.settings.is_contractual]
+    everything = sum(other.rows for other in others if _log_of(other) == _log_of(part))
     is_csv = source.path is not None and source.path.lower().endswith(CSV_ENDINGS)
     return everything if is_csv or everything <= part.settings.engine.copy_rows else part.rows
 
 
 def _log_of(part: BookPart) -> tuple[Path, str | None, str | None, str | None]:
-    source = part.settings.sources.transactions
+    source = part.settings.sources.purchase_log
     return part.settings.root, source.path, source.connection, source.table
 
 
