@@ -46,9 +46,11 @@ if TYPE_CHECKING:
     from crm_analysis.value.cohort_retention import CohortRetention, cohort_retention
     from crm_analysis.value.concentration import Concentration, value_concentration
     from crm_analysis.value.contract_bridge import contract_bridge
+    from crm_analysis.value.contract_churn import contract_churn
     from crm_analysis.value.contract_equity import ContractEquity, contract_equity
     from crm_analysis.value.contract_levers import contract_equity_if, contract_levers
     from crm_analysis.value.contract_newcomers import contract_newcomers
+    from crm_analysis.value.contract_test import ContractTest, check_renewals
     from crm_analysis.value.contract_values import ContractValues, contract_values
     from crm_analysis.value.early_warning import early_warnings
     from crm_analysis.value.equity import CustomerEquity, customer_equity
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
     from crm_analysis.value.lifecycle import LifecycleStates, lifecycle_states
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
     from crm_analysis.value.likely_lost import LostRule, likely_lost
+    from crm_analysis.value.member_counts import member_counts
+    from crm_analysis.value.member_states import member_states
     from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
     from crm_analysis.value.migration import Migration, migration_matrix
     from crm_analysis.value.newcomer_counts import monthly_newcomers
@@ -69,6 +73,7 @@ if TYPE_CHECKING:
     from crm_analysis.value.referrals import referral_values
     from crm_analysis.value.relationship import relationship_levels
     from crm_analysis.value.renewal_projection import RenewalProjection, renewal_projection
+    from crm_analysis.value.retention_curves import retention_curves
     from crm_analysis.value.rfm import RfmSegments, rfm_segments
     from crm_analysis.value.risk import EquityAtRisk, equity_at_risk
     from crm_analysis.value.segment_table import segment_table
@@ -92,6 +97,7 @@ __all__ = [
     "Company",
     "Concentration",
     "ContractEquity",
+    "ContractTest",
     "ContractValues",
     "Costs",
     "CustomerEquity",
@@ -127,10 +133,12 @@ __all__ = [
     "Valued",
     "backtest",
     "build_book",
+    "check_renewals",
     "churn_rates",
     "cohort_retention",
     "comeback_rates",
     "contract_bridge",
+    "contract_churn",
     "contract_equity",
     "contract_equity_if",
     "contract_histories",
@@ -163,6 +171,8 @@ __all__ = [
     "load_cdnow",
     "load_cdnow_sample",
     "load_settings",
+    "member_counts",
+    "member_states",
     "membership_survival",
     "migration_matrix",
     "monthly_newcomers",
@@ -181,6 +191,7 @@ __all__ = [
     "referral_values",
     "relationship_levels",
     "renewal_projection",
+    "retention_curves",
     "rfm_segments",
     "segment_table",
     "simulate_company",
@@ -239,9 +250,11 @@ _HOMES = {
     "crm_analysis.value.cohort_retention": ("CohortRetention", "cohort_retention"),
     "crm_analysis.value.concentration": ("Concentration", "value_concentration"),
     "crm_analysis.value.contract_bridge": ("contract_bridge",),
+    "crm_analysis.value.contract_churn": ("contract_churn",),
     "crm_analysis.value.contract_equity": ("ContractEquity", "contract_equity"),
     "crm_analysis.value.contract_levers": ("contract_equity_if", "contract_levers"),
     "crm_analysis.value.contract_newcomers": ("contract_newcomers",),
+    "crm_analysis.value.contract_test": ("ContractTest", "check_renewals"),
     "crm_analysis.value.contract_values": ("ContractValues", "contract_values"),
     "crm_analysis.value.early_warning": ("early_warnings",),
     "crm_analysis.value.equity": ("CustomerEquity", "customer_equity"),
@@ -252,6 +265,8 @@ _HOMES = {
     "crm_analysis.value.lifecycle": ("LifecycleStates", "lifecycle_states"),
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
     "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
+    "crm_analysis.value.member_counts": ("member_counts",),
+    "crm_analysis.value.member_states": ("member_states",),
     "crm_analysis.value.membership_survival": ("MembershipSurvival", "membership_survival"),
     "crm_analysis.value.migration": ("Migration", "migration_matrix"),
     "crm_analysis.value.newcomer_counts": ("monthly_newcomers",),
@@ -262,6 +277,7 @@ _HOMES = {
     "crm_analysis.value.referrals": ("referral_values",),
     "crm_analysis.value.relationship": ("relationship_levels",),
     "crm_analysis.value.renewal_projection": ("RenewalProjection", "renewal_projection"),
+    "crm_analysis.value.retention_curves": ("retention_curves",),
     "crm_analysis.value.rfm": ("RfmSegments", "rfm_segments"),
     "crm_analysis.value.risk": ("EquityAtRisk", "equity_at_risk"),
     "crm_analysis.value.segment_table": ("segment_table",),
