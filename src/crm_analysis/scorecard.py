@@ -53,6 +53,22 @@ INDICATORS = (
     Indicator("order_value", N_("Mean order value"), N_("revenue per order in the month"), "money", None),
 )
 
+# Those of a company of contracts.
+CONTRACT_INDICATORS = (
+    Indicator("equity", N_("Customer equity"), N_("current members and, where forecast, future ones"), "money"),
+    Indicator("members", N_("Members"), N_("have a running contract at the end of the month"), "count"),
+    Indicator("new_members", N_("New members"), N_("first contract ever began in the month"), "count"),
+    Indicator("won_back", N_("Won back"), N_("had left before the month, and are members again"), "count"),
+    Indicator(
+        "lost_members", N_("Members lost"), N_("members when the month began, and none at its end"), "count", False
+    ),
+    Indicator(
+        "renewal_rate", N_("Renewal rate"), N_("of the contracts up for renewal in the month, or ended"), "share"
+    ),
+    Indicator("renewals_due", N_("Renewals due"), N_("contracts up for renewal in the month, or ended"), "count", None),
+    Indicator("fees", N_("Fees"), N_("of contracts that began or were renewed in the month"), "money"),
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Scorecard:
@@ -68,6 +84,8 @@ class Scorecard:
     expected_interval : Interval
         Doubt about this month's equity as an expectation; a smaller change is called no clear change.
     targets : mapping of indicator key to value
+    indicators : tuple of Indicator
+        Those of the kind of company.
     """
 
     history: pd.DataFrame
@@ -75,6 +93,11 @@ class Scorecard:
     equity_interval: Interval
     expected_interval: Interval
     targets: Mapping[str, float]
+    indicators: tuple[Indicator, ...] = INDICATORS
+
+    def indicator(self, key: str) -> Indicator:
+        """Return the indicator with this key."""
+        return next(one for one in self.indicators if one.key == key)
 
     def value(self, key: str, months_ago: int = 0) -> float:
         """Value of an indicator, this month or earlier; missing where the log does not reach."""
@@ -84,7 +107,7 @@ class Scorecard:
     def change(self, key: str, months_ago: int) -> float:
         """Change since an earlier month: a share of the value then; of a share, the difference."""
         now, then = self.value(key), self.value(key, months_ago)
-        if indicator(key).kind == "share":
+        if self.indicator(key).kind == "share":
             return now - then
         return (now - then) / abs(then) if then else (0.0 if now == then else float("nan"))
 
@@ -95,7 +118,7 @@ class Scorecard:
             return "unchanged"
         if key == "equity" and then in self.expected_interval:
             return "no clear change"
-        return _judge(now - then, indicator(key).higher_is_better)
+        return _judge(now - then, self.indicator(key).higher_is_better)
 
     def against_target(self, key: str) -> Verdict | None:
         """Whether the target is met; None when there is none."""
@@ -104,7 +127,7 @@ class Scorecard:
         target = self.targets[key]
         if key == "equity" and target in self.expected_interval:
             return "no clear change"
-        met = (self.value(key) >= target) == (indicator(key).higher_is_better is not False)
+        met = (self.value(key) >= target) == (self.indicator(key).higher_is_better is not False)
         return "better" if met or self.value(key) == target else "worse"
 
     @property
@@ -117,7 +140,7 @@ class Scorecard:
                 "year_ago": self.value(one.key, 12),
                 "target": self.targets.get(one.key, float("nan")),
             }
-            for one in INDICATORS
+            for one in self.indicators
         }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("indicator")
 
@@ -169,10 +192,7 @@ def build_scorecard(
         When a target names no indicator.
     """
     targets = dict(targets or {})
-    unknown = sorted(set(targets) - {one.key for one in INDICATORS})
-    if unknown:
-        known = ", ".join(one.key for one in INDICATORS)
-        raise SettingsError(f"report.targets: unknown indicator {', '.join(unknown)}; the indicators are {known}.")
+    check_targets(targets, INDICATORS)
     months = _months_with_data(transactions, period)
     dates = [month.last_day for month in months]
     index = pd.Index([str(month) for month in months], name="month")
@@ -191,10 +211,23 @@ def build_scorecard(
     )
     # A month whose log was too short for a sound fit has no equity to compare with.
     history["equity"] = [*earlier["equity"].where(earlier["sound"]), equity.total]
-    calendar = [str(period.shift(-back)) for back in reversed(range(MONTHS_SHOWN))]
+    calendar = [str(month) for month in months_shown(period)]
     return Scorecard(
         history.reindex(calendar).rename_axis("month"), period, equity.interval, equity.parameter_interval, targets
     )
+
+
+def check_targets(targets: Mapping[str, float], indicators: tuple[Indicator, ...]) -> None:
+    """Raise `SettingsError` when a target names no indicator."""
+    unknown = sorted(set(targets) - {one.key for one in indicators})
+    if unknown:
+        known = ", ".join(one.key for one in indicators)
+        raise SettingsError(f"report.targets: unknown indicator {', '.join(unknown)}; the indicators are {known}.")
+
+
+def months_shown(period: Month) -> list[Month]:
+    """Return the months of a history, oldest first, that of the book last."""
+    return [period.shift(-back) for back in reversed(range(MONTHS_SHOWN))]
 
 
 def _months_with_data(transactions: Transactions, period: Month) -> list[Month]:
@@ -203,5 +236,4 @@ def _months_with_data(transactions: Transactions, period: Month) -> list[Month]:
     first = Month.of(transactions.first_date)
     if transactions.first_date.day > 1:
         first = first.shift(1)
-    shown = [period.shift(-back) for back in reversed(range(MONTHS_SHOWN))]
-    return [month for month in shown if month >= first] or [period]
+    return [month for month in months_shown(period) if month >= first] or [period]

@@ -9,13 +9,15 @@ import nbformat
 import pytest
 
 from crm_analysis.errors import BookError, DataError, SettingsError
-from crm_analysis.report.contents import CHAPTERS
+from crm_analysis.report.contents import CHAPTERS, CONTRACT_CHAPTERS
 from crm_analysis.report.notebooks import PLUMBING, notebook_parameters, run_notebook
 from crm_analysis.report.pieces import FRAGMENT
 from crm_analysis.report.render import render_body
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 KEYS = [chapter.key for chapter in CHAPTERS]
+# Those of a company of contracts are run in test_contract_book.
+NAMES = [Path(chapter.notebook).stem for chapter in (*CHAPTERS, *CONTRACT_CHAPTERS)]
 
 
 def read(key: str) -> nbformat.NotebookNode:
@@ -34,15 +36,15 @@ def small(tmp_path: Path, *sources: str) -> Path:
 
 
 def test_every_chapter_has_its_notebook_and_no_notebook_is_left_over():
-    assert {file.stem for file in NOTEBOOKS.glob("*.ipynb")} == set(KEYS)
+    assert {file.stem for file in NOTEBOOKS.glob("*.ipynb")} == set(NAMES)
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", NAMES)
 def test_a_notebook_has_one_cell_of_parameters_with_the_common_ones(key):
     assert set(PLUMBING) <= set(notebook_parameters(NOTEBOOKS / f"{key}.ipynb"))
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", NAMES)
 def test_a_notebook_is_thin(key):
     for cell in read(key).cells:
         if cell.cell_type == "code":
@@ -50,7 +52,7 @@ def test_a_notebook_is_thin(key):
             assert not any(word in cell.source for word in ("def ", "for ", "while ", "lambda"))
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", NAMES)
 def test_a_notebook_names_the_kernel_every_environment_has(key):
     assert read(key).metadata.kernelspec.name == "python3"
 

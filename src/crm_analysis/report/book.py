@@ -16,8 +16,16 @@ from crm_analysis.messages import _, day, language, month_of
 from crm_analysis.periods import Month
 from crm_analysis.progress import Progress, Step
 from crm_analysis.report.chapter import Memory
-from crm_analysis.report.contents import CHAPTERS, ChapterEntry, reading_order
-from crm_analysis.report.manifest import NOT_A_FILE, commit, input_hashes, provenance, settings_told, versions
+from crm_analysis.report.contents import ChapterEntry, chapters_of, reading_order
+from crm_analysis.report.manifest import (
+    NOT_A_FILE,
+    commit,
+    input_hashes,
+    provenance,
+    settings_told,
+    valuation_facts,
+    versions,
+)
 from crm_analysis.report.notebooks import check_parameters, run_notebook
 from crm_analysis.report.page import IndexContext, IndexEntry, IndexGroup, PageContext, render_index, render_page
 from crm_analysis.report.parts import lists_of_parts
@@ -210,24 +218,25 @@ class _Run:
         started = datetime.now(UTC)
         timings: dict[str, float] = {}
         bodies: dict[str, Body] = {}
-        for position, chapter in enumerate(CHAPTERS, start=1):
+        chapters = chapters_of(self.settings)
+        for position, chapter in enumerate(chapters, start=1):
             words = _(
-                "Chapter {position} of {all}: {title}", position=position, all=len(CHAPTERS), title=_(chapter.title)
+                "Chapter {position} of {all}: {title}", position=position, all=len(chapters), title=_(chapter.title)
             )
-            self.tell(Step(words, position, len(CHAPTERS)))
+            self.tell(Step(words, position, len(chapters)))
             clock = time.perf_counter()
             bodies[chapter.key] = render_body(self._execute(chapter))
             timings[chapter.key] = round(time.perf_counter() - clock, 2)
-        memories = {chapter.key: Memory.read(self.shelf / f"{chapter.key}.json") for chapter in CHAPTERS}
+        memories = {chapter.key: Memory.read(self.shelf / f"{chapter.key}.json") for chapter in chapters}
         manifest = self._manifest(started, timings, memories)
         self.tell(_("Pages"))
-        for chapter in CHAPTERS:
+        for chapter in chapters:
             html = self._page(chapter, bodies[chapter.key], memories, manifest)
             check_page(chapter.page, html)
             (self.stage / chapter.page).write_text(html, encoding="utf-8", newline="\n")
         if (self.shelf / "tables").is_dir():
             shutil.copytree(self.shelf / "tables", self.stage / "tables")
-        manifest["pages"] = {chapter.page: file_hash(self.stage / chapter.page) for chapter in CHAPTERS}
+        manifest["pages"] = {chapter.page: file_hash(self.stage / chapter.page) for chapter in chapters}
         write_json(self.stage / MANIFEST, manifest)
         write_json(self.shelf / MANIFEST, {"finished": manifest["finished"]})
         return manifest
@@ -245,7 +254,7 @@ class _Run:
             error.add_note(f"The notebook of the failed run is kept at {kept}")
 
     def _execute(self, chapter: ChapterEntry) -> nbformat.NotebookNode:
-        source = self.settings.path(self.settings.report.notebooks) / f"{chapter.key}.ipynb"
+        source = self.settings.path(self.settings.report.notebooks) / chapter.notebook
         self.executed.mkdir(exist_ok=True)
         plumbing = {
             "period": str(self.month),
@@ -272,9 +281,7 @@ class _Run:
             "inputs": dict(self.inputs),
             "rows": facts["data_quality"]["rows"],
             "rows_used": facts["data_quality"]["rows_used"],
-            "customers": facts["customer_value"]["customers"],
-            "valued": facts["customer_value"]["valued"],
-            "converged": facts["customer_value"]["converged"],
+            **{key: valuation_facts(memories)[key] for key in ("customers", "valued", "converged")},
             "warnings": facts["overview"]["warnings"],
             "facts": facts,
             "versions": versions(),
@@ -301,7 +308,7 @@ class _Run:
                 brand=company.name,
                 report_name=_("Customer-asset report, {period}", period=period),
                 language=company.language.replace("_", "-"),
-                navigation=tuple((one.page, _(one.title), one is chapter) for one in reading_order()),
+                navigation=tuple((one.page, _(one.title), one is chapter) for one in reading_order(self.settings)),
                 toc=() if chapter.layout == "overview" else body.contents,
                 layout=chapter.layout,
                 body=body.html,

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from crm_analysis.data.company_log import open_transactions
+from crm_analysis.data.company_log import open_side_table, open_transactions
+from crm_analysis.data.side_door import SideTable
 from crm_analysis.data.sources import Transactions
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import use_language
@@ -61,6 +62,14 @@ class Chapter:
         lines = int(log.reconciliation["rows"].iloc[0])
         # Customers need not be counted where even the lines are no more.
         return log if lines <= most else log.sample_of_customers(most)
+
+    @cached_property
+    def memberships(self) -> SideTable:
+        """The contracts through the door, cut at the end of the period: what a company of contracts lives on."""
+        table = open_side_table(self.settings, "memberships", as_of=self.as_of)
+        if table is None:
+            raise SettingsError("crm.toml names no contracts: name their table under [sources.memberships].")
+        return table
 
     def write(self, name: str, table: pd.DataFrame) -> None:
         """Leave a table on the shelf, as `<name>.parquet`."""
@@ -143,7 +152,7 @@ def open_chapter(key: str, *, period: str, settings: str = "crm.toml", workspace
     use_language(found.company.language)
     folder = Path(workspace) if workspace else found.path(found.report.processed) / str(month)
     folder.mkdir(parents=True, exist_ok=True)
-    return Chapter(entry(key), month, found, folder)
+    return Chapter(entry(key, found), month, found, folder)
 
 
 def _no_formula(value: Any) -> Any:

@@ -1,10 +1,14 @@
-"""The chapters of the book, in the order in which they run. A new chapter is one more line here."""
+"""The chapters of the book, in the order in which they run, for each kind of company.
+
+A new chapter is one more line here.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import N_
+from crm_analysis.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -14,13 +18,15 @@ class ChapterEntry:
     Attributes
     ----------
     key : str
-        Name of its notebook (`notebooks/<key>.ipynb`) and of its facts.
+        Its part in the book, and the name of its facts.
     page : str
         File name in the book.
     title, question : str
         For the reader; to be looked up in the message catalogue.
     layout : {"overview", "chapter"}
         The overview is wide, a chapter has its contents at the side.
+    own_notebook : str
+        Name of its notebook, where that is not the key.
     """
 
     key: str
@@ -28,6 +34,12 @@ class ChapterEntry:
     title: str
     question: str
     layout: Literal["overview", "chapter"] = "chapter"
+    own_notebook: str = ""
+
+    @property
+    def notebook(self) -> str:
+        """File name of its notebook."""
+        return f"{self.own_notebook or self.key}.ipynb"
 
 
 CHAPTERS = (
@@ -57,14 +69,55 @@ CHAPTERS = (
 )
 
 
-def reading_order() -> tuple[ChapterEntry, ...]:
+# A company of contracts has no purchases to forecast: its chapters play the same parts, on pages of the same names.
+CONTRACT_CHAPTERS = (
+    ChapterEntry(
+        "data_quality",
+        "data-quality.html",
+        N_("Data quality"),
+        N_("Which contracts were used, and where do they stand?"),
+        own_notebook="contract_quality",
+    ),
+    ChapterEntry(
+        "customer_equity",
+        "customer-equity.html",
+        N_("Customer equity"),
+        N_("What are the contracts worth, and how sure is that?"),
+        own_notebook="contract_equity",
+    ),
+    ChapterEntry(
+        "segments",
+        "segments.html",
+        N_("Members and plans"),
+        N_("Who holds the worth, who stays, and whose renewal is near?"),
+        own_notebook="contract_segments",
+    ),
+    ChapterEntry(
+        "overview",
+        "index.html",
+        N_("Overview"),
+        N_("How does the membership stand?"),
+        "overview",
+        own_notebook="contract_overview",
+    ),
+)
+
+
+def chapters_of(settings: Settings) -> tuple[ChapterEntry, ...]:
+    """Return the chapters of a company's book in the order in which they run."""
+    return CONTRACT_CHAPTERS if settings.is_contractual else CHAPTERS
+
+
+def reading_order(settings: Settings) -> tuple[ChapterEntry, ...]:
     """Return the chapters as a reader meets them: the overview first."""
-    return (CHAPTERS[-1], *CHAPTERS[:-1])
+    chapters = chapters_of(settings)
+    return (chapters[-1], *chapters[:-1])
 
 
-def entry(key: str) -> ChapterEntry:
-    """Return the chapter with this key."""
-    for chapter in CHAPTERS:
+def entry(key: str, settings: Settings) -> ChapterEntry:
+    """Return the chapter with this key in the book of a company."""
+    chapters = chapters_of(settings)
+    for chapter in chapters:
         if chapter.key == key:
             return chapter
-    raise SettingsError(f"unknown chapter {key!r}; the chapters are {', '.join(c.key for c in CHAPTERS)}.")
+    raise SettingsError(f"unknown chapter {key!r}; the chapters are {', '.join(c.key for c in chapters)}.")

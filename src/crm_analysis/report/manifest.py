@@ -31,7 +31,7 @@ def settings_told(settings: Settings) -> dict[str, Any]:
     hidden: dict[str, Any] = {
         "root": True,
         "file": True,
-        "sources": {name: {"connection"} for name in ("transactions", *settings.sources.beside_the_log())},
+        "sources": {name: {"connection"} for name in _sources(settings)},
         "report": {"reports", "processed", "notebooks", "memory"},
     }
     told = settings.model_dump(mode="json", exclude=hidden)
@@ -54,8 +54,7 @@ def input_hashes(settings: Settings, month: Month, parameters: Mapping[str, Any]
     # The bridge starts from the equity of the month before, where there is one.
     opening = settings.path(settings.report.processed) / str(month.shift(-1)) / "equity"
     before = {"opening": _folder_hash(opening, ("*.json", "*.parquet"))} if opening.is_dir() else {}
-    sources: dict[str, Source] = {"transactions": settings.sources.transactions, **settings.sources.beside_the_log()}
-    tables = {name: _data_hash(settings, name, source) for name, source in sources.items()}
+    tables = {name: _data_hash(settings, name, source) for name, source in _sources(settings).items()}
     return {
         **fit,
         **before,
@@ -93,10 +92,14 @@ def commit(root: Path) -> dict[str, Any] | None:
 
 def provenance(settings: Settings, month: Month, memories: Mapping[str, Memory], manifest: Mapping[str, Any]) -> Facts:
     """Say at the foot of a page where its numbers come from."""
-    quality, value = memories["data_quality"].facts, memories["customer_value"].facts
+    quality, value = memories["data_quality"].facts, valuation_facts(memories)
     used = manifest["versions"]
     built_from = manifest["commit"]
-    models = "; ".join(_model_words(dict(value[key])) for key in ("purchase_model", "spend_model"))
+    told = value["models"] if settings.is_contractual else [value["purchase_model"], value["spend_model"]]
+    models = "; ".join(_model_words(dict(model)) for model in told)
+    if not settings.is_contractual:
+        models = _("{models} (time in {unit}s)", models=models, unit=_(settings.forecast.time_unit))
+    main_table = "memberships" if settings.is_contractual else "transactions"
     return Facts(
         _("Where these numbers come from"),
         (
@@ -114,8 +117,8 @@ def provenance(settings: Settings, month: Month, memories: Mapping[str, Memory],
                     customers=count(value["customers"]),
                 ),
             ),
-            ("SHA-256", str(manifest["inputs"]["transactions"])[:16] + "…"),
-            (_("Models"), _("{models} (time in {unit}s)", models=models, unit=_(settings.forecast.time_unit))),
+            ("SHA-256", str(manifest["inputs"][main_table])[:16] + "…"),
+            (_("Models"), models),
             (
                 _("Settings"),
                 _(
@@ -148,6 +151,17 @@ def provenance(settings: Settings, month: Month, memories: Mapping[str, Memory],
             ),
         ),
     )
+
+
+def valuation_facts(memories: Mapping[str, Memory]) -> Mapping[str, Any]:
+    """Return what the chapter that values the base kept: of a company of contracts that on equity."""
+    return memories["customer_value" if "customer_value" in memories else "customer_equity"].facts
+
+
+def _sources(settings: Settings) -> dict[str, Source]:
+    """Return the tables that come in, by name."""
+    log = settings.sources.transactions
+    return {**({} if log is None else {"transactions": log}), **settings.sources.beside_the_log()}
 
 
 def _model_words(model: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 
 from crm_analysis.errors import BookError, CrmAnalysisError, DataError, SettingsError, listing
-from crm_analysis.report.contents import CHAPTERS
+from crm_analysis.report.contents import chapters_of
 from crm_analysis.settings import Settings
 
 PLUMBING = ("period", "settings", "workspace")
@@ -55,11 +55,11 @@ def check_parameters(settings: Settings, given: Mapping[str, Any]) -> None:
     """
     folder = settings.path(settings.report.notebooks)
     known: dict[str, Any] = {}
-    for chapter in CHAPTERS:
-        parameters = notebook_parameters(folder / f"{chapter.key}.ipynb")
+    for chapter in chapters_of(settings):
+        parameters = notebook_parameters(folder / chapter.notebook)
         missing = [name for name in PLUMBING if name not in parameters]
         if missing:
-            raise SettingsError(f"{chapter.key}.ipynb: the cell of parameters lacks {listing(missing)}.")
+            raise SettingsError(f"{chapter.notebook}: the cell of parameters lacks {listing(missing)}.")
         known |= parameters
     free = {name: value for name, value in known.items() if name not in PLUMBING}
     problems = []
