@@ -30,124 +30,124 @@ def club(tmp_path_factory) -> Club:
 
 
 @pytest.fixture(scope="module")
-def book(club) -> Book:
+def club_book(club) -> Book:
     return club.build()
 
 
-def page(book: Book, name: str) -> str:
-    return (book.folder / name).read_text(encoding="utf-8")
+def page(club_book: Book, name: str) -> str:
+    return (club_book.folder / name).read_text(encoding="utf-8")
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_one_headline_and_asks_no_network_for_anything(book, name):
-    html = page(book, name)
+def test_a_page_has_one_headline_and_asks_no_network_for_anything(club_book, name):
+    html = page(club_book, name)
     assert len(re.findall("<h1[ >]", html)) == 1
     assert not re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?(?:https?:)?//", html)
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_what_comes_from_data_and_settings_is_escaped(book, name):
-    html = page(book, name)
+def test_what_comes_from_data_and_settings_is_escaped(club_book, name):
+    html = page(club_book, name)
     assert "Club &lt;i&gt;Nord&lt;/i&gt;" in html
     assert "alert(0)" not in html
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_figures_are_numbered_in_order(book, name):
-    found = figure_numbers(page(book, name))
+def test_figures_are_numbered_in_order(club_book, name):
+    found = figure_numbers(page(club_book, name))
     assert found == list(range(1, len(found) + 1))
     assert found
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_link_leads_somewhere(book, name):
-    for href in re.findall(r'<a [^>]*href="([^"]+)"', page(book, name)):
+def test_every_link_leads_somewhere(club_book, name):
+    for href in re.findall(r'<a [^>]*href="([^"]+)"', page(club_book, name)):
         target, _, anchor = href.partition("#")
-        file = book.folder / (target or name)
+        file = club_book.folder / (target or name)
         assert file.is_file(), href
         if anchor:
             assert f'id="{anchor}"' in file.read_text(encoding="utf-8"), href
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_nothing_of_the_run_reaches_a_page(book, name, club):
+def test_nothing_of_the_run_reaches_a_page(club_book, name, club):
     for trace in ("Traceback", "stderr", "Warning:", str(club.root)):
-        assert trace not in page(book, name)
+        assert trace not in page(club_book, name)
 
 
-def test_members_are_named_by_code_only(book):
-    assert re.search(r"c-[0-9a-f]{10}", page(book, "segments.html"))
-    for file in (book.folder / "tables").glob("*.csv"):
+def test_members_are_named_by_code_only(club_book):
+    assert re.search(r"c-[0-9a-f]{10}", page(club_book, "segments.html"))
+    for file in (club_book.folder / "tables").glob("*.csv"):
         assert not re.search(r"M\d{4}", file.read_text()), file.name
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------
 
 
-def test_the_equity_of_the_pages_is_that_of_the_package(book, club):
-    facts = book.manifest["facts"]["customer_equity"]
+def test_the_equity_of_the_pages_is_that_of_the_package(club_book, club):
+    facts = club_book.manifest["facts"]["customer_equity"]
     seen = club.table[club.table["started_on"] <= AS_OF]
     cut = seen.assign(ended_on=seen["ended_on"].where(seen["ended_on"] <= AS_OF))
     values = value_contracts(cut, as_of=AS_OF.date(), settings=club.settings)
     assert facts["current"] == pytest.approx(values.total, rel=1e-9)
     assert facts["equity"] == pytest.approx(facts["current"] + facts["potential"] - facts["acquisition_cost"])
     assert facts["lower"] < facts["equity"] < facts["upper"]
-    assert f"€{facts['equity'] / 1000:,.1f}k" in words(page(book, "index.html"))
+    assert f"€{facts['equity'] / 1000:,.1f}k" in words(page(club_book, "index.html"))
 
 
-def test_rows_in_are_rows_used_and_one_that_begins_later(book, club):
-    facts = book.manifest["facts"]["data_quality"]
+def test_rows_in_are_rows_used_and_one_that_begins_later(club_book, club):
+    facts = club_book.manifest["facts"]["data_quality"]
     assert facts["rows"] == len(club.table)
     assert facts["rows_used"] == facts["rows"] - 1
 
 
-def test_terms_are_joined_to_memberships(book, club):
-    facts = book.manifest["facts"]["data_quality"]
+def test_terms_are_joined_to_memberships(club_book, club):
+    facts = club_book.manifest["facts"]["data_quality"]
     terms = club.table[club.table["plan"] == "yearly"]
     assert facts["terms_joined"] == len(terms) - terms["customer_id"].nunique()
 
 
-def test_the_steps_of_the_bridge_add_up_on_the_page(book):
-    table = pd.read_csv(book.folder / "tables" / "equity-bridge-2024-06.csv", index_col="step")
+def test_the_steps_of_the_bridge_add_up_on_the_page(club_book):
+    table = pd.read_csv(club_book.folder / "tables" / "equity-bridge-2024-06.csv", index_col="step")
     assert table["value"].iloc[:-1].sum() == pytest.approx(table.loc["closing", "value"], rel=1e-9)
-    assert table.loc["closing", "value"] == pytest.approx(book.manifest["facts"]["customer_equity"]["equity"])
+    assert table.loc["closing", "value"] == pytest.approx(club_book.manifest["facts"]["customer_equity"]["equity"])
 
 
-def test_members_of_the_tiles_are_those_of_the_table(book, club):
+def test_members_of_the_tiles_are_those_of_the_table(club_book, club):
     table = club.table
     running = table[(table["started_on"] <= AS_OF) & ~(table["ended_on"] <= AS_OF)]
-    assert f"Members {running['customer_id'].nunique()} " in words(page(book, "index.html"))
+    assert f"Members {running['customer_id'].nunique()} " in words(page(club_book, "index.html"))
 
 
-def test_a_target_for_what_should_be_low_is_missed_from_above(book):
-    assert re.search(r"Members lost .*?(Above target|On target)", words(page(book, "index.html")))
+def test_a_target_for_what_should_be_low_is_missed_from_above(club_book):
+    assert re.search(r"Members lost .*?(Above target|On target)", words(page(club_book, "index.html")))
 
 
-def test_the_equity_of_a_period_can_be_loaded_again(club, book):
+def test_the_equity_of_a_period_can_be_loaded_again(club, club_book):
     equity = ContractEquity.load(club.root / "data" / "processed" / "2024-06" / "equity")
-    assert equity.total == pytest.approx(book.manifest["facts"]["customer_equity"]["equity"])
+    assert equity.total == pytest.approx(club_book.manifest["facts"]["customer_equity"]["equity"])
 
 
 # --- manifest and runs --------------------------------------------------------------------------------------------
 
 
-def test_the_manifest_says_what_went_in_and_how_it_went(book, club):
-    manifest = json.loads((book.folder / "manifest.json").read_text())
+def test_the_manifest_says_what_went_in_and_how_it_went(club_book, club):
+    manifest = json.loads((club_book.folder / "manifest.json").read_text())
     assert "memberships" in manifest["inputs"]
     assert "transactions" not in manifest["inputs"]
     assert manifest["valued"] == f"All {manifest['customers']} members were valued."
     assert set(manifest["seconds"]) == {chapter.key for chapter in CONTRACT_CHAPTERS} | {"all"}
-    assert str(club.root) not in (book.folder / "manifest.json").read_text()
+    assert str(club.root) not in (club_book.folder / "manifest.json").read_text()
 
 
-def test_the_same_inputs_are_not_run_again(book, club):
+def test_the_same_inputs_are_not_run_again(club_book, club):
     assert club.build().already_published
 
 
-def test_a_parameter_that_no_notebook_has_is_refused(club, book):
+def test_a_parameter_that_no_notebook_has_is_refused(club, club_book):
     with pytest.raises(SettingsError, match="unknown parameter 'top_customers'"):
         club.build(parameters={"top_customers": 3})
 
