@@ -15,9 +15,9 @@ from crm_analysis.messages import N_, _, count, day, money, number, percent, sho
 from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.cohort_curve import cohort_curve
 from crm_analysis.report.figures.dots import interval_dots
-from crm_analysis.report.figures.plan_curves import MOST_CURVES, survival_curves
 from crm_analysis.report.pieces import Figure, Note
 from crm_analysis.report.stories.division import Divided
+from crm_analysis.report.stories.survival import survival_figure
 from crm_analysis.report.stories.wording import of_the_sample, why_refused
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.candidates import refit
@@ -25,7 +25,6 @@ from crm_analysis.value.churn import churn_rates
 from crm_analysis.value.cohort_retention import cohort_retention
 from crm_analysis.value.early_warning import early_warnings
 from crm_analysis.value.likely_lost import likely_lost
-from crm_analysis.value.membership_survival import MembershipSurvival, membership_survival
 from crm_analysis.value.risk import equity_at_risk
 from crm_analysis.value.win_back import comeback_rates, win_backs
 
@@ -232,67 +231,10 @@ def _cohorts_table(chapter: Chapter, table: pd.DataFrame, cohorts: pd.DataFrame,
 def memberships_figure(chapter: Chapter) -> Figure | Note:
     """How long memberships last, by plan."""
     table = open_side_table(chapter.settings, "memberships", as_of=chapter.as_of)
-    if table is None:
-        return Note(
-            _("No contracts are known"),
-            (
-                _(
-                    "Name a table of memberships in crm.toml ([sources.memberships]) and how long they last appears "
-                    "here."
-                ),
-            ),
-        )
-    frame = table.frame
-    by = "plan" if "plan" in frame.columns and len(frame["plan"].dropna().unique()) > 1 else None
-    try:
-        found = membership_survival(frame, as_of=chapter.as_of, by=by)
-    except DataError as error:
-        return Note(_("Memberships cannot be followed"), (why_refused(error),))
-    return survival_figure(chapter, found, by_plan=by is not None)
-
-
-def survival_figure(chapter: Chapter, found: MembershipSurvival, *, by_plan: bool) -> Figure:
-    """Show the share of memberships still running, by the time since they began."""
-    finding = found.test.verdict() if found.test is not None else _("How long memberships last")
-    largest = found.groups["memberships"].nlargest(MOST_CURVES).index
-    left_out = len(found.groups) - len(largest)
-    return Figure(
-        name="memberships",
-        number=0,
-        finding=finding,
-        what=_("Share of memberships still running after so many months (Kaplan-Meier; running ones counted as such)."),
-        drawing=survival_curves(found.curves.loc[largest], name="memberships", label=finding),
-        note=_("Nothing is known beyond the oldest membership of a plan.")
-        + ("" if not left_out else " " + _("{n} smaller plans are in the table alone.", n=count(left_out))),
-        data=_memberships_table(chapter, found, finding, by_plan=by_plan),
-    )
-
-
-def _memberships_table(chapter: Chapter, found: MembershipSurvival, finding: str, *, by_plan: bool) -> Table:
-    groups = found.groups.reset_index()
-    for months in (3, 6, 12, 24):
-        groups[f"after_{months}"] = groups["group"].map(found.survival(months))
-    groups["label"] = [str(one) if by_plan else _("All") for one in groups["group"]]
-    return Table(
-        name="memberships-by-plan",
-        number=0,
-        finding=finding,
-        what=_("Share still running after so many months, and the time by which half have ended."),
-        frame=groups,
-        columns=(
-            Column("label", _("Plan"), kind="text", sortable=False),
-            Column("memberships", _("Memberships"), kind="count", sortable=False),
-            Column("ended", _("Ended"), kind="count", sortable=False),
-            Column("median", _("Half ended after"), _("months"), digits=1, sortable=False),
-            *(
-                Column(
-                    f"after_{months}", _("After {months}", months=months), "%", kind="percent", digits=0, sortable=False
-                )
-                for months in (3, 6, 12, 24)
-            ),
-        ),
-        downloads=chapter.download("memberships", found.curves),
-    )
+    if table is not None:
+        return survival_figure(chapter, table.frame)
+    words = _("Name a table of memberships in crm.toml ([sources.memberships]) and how long they last appears here.")
+    return Note(_("No contracts are known"), (words,))
 
 
 def risk_note(chapter: Chapter, divided: Divided) -> Note:
