@@ -5,6 +5,7 @@ from datetime import date
 
 import pandas as pd
 
+from crm_analysis.data.company_log import open_side_table
 from crm_analysis.errors import DataError, SettingsError, listing
 from crm_analysis.messages import _
 from crm_analysis.periods import horizon_in_units
@@ -13,6 +14,7 @@ from crm_analysis.value.acquisition import Acquisition, forecast_acquisition, pl
 from crm_analysis.value.contract_newcomers import contract_newcomers
 from crm_analysis.value.contract_values import ContractValues, contract_values
 from crm_analysis.value.period import costs_of
+from crm_analysis.value.pipeline_acquisition import pipeline_acquisition
 from crm_analysis.value.potential import Pieces
 
 _YEAR = 12
@@ -137,6 +139,14 @@ def contract_acquisition(
     if wanted.plan is not None:
         plan = planned_acquisition(wanted.plan, as_of=as_of, months=months, error=wanted.plan_error)
         return plan, plan.words
+    if wanted.source == "pipeline":
+        prospects = open_side_table(settings, "prospects", as_of=as_of)
+        assert prospects is not None  # the settings are refused without it
+        try:
+            wins = pipeline_acquisition(prospects, as_of=as_of, months=months)
+        except DataError:
+            return None, _("The history of prospects is too short to forecast their wins, so these are not valued.")
+        return wins, wins.words
     newcomers = contract_newcomers(memberships, as_of=as_of)
     if not len(newcomers) or newcomers.iloc[-_YEAR:].sum() == 0:
         return None, _("Nobody has joined for a year, so members still to join are not valued.")

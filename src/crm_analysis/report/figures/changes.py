@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from crm_analysis.messages import _, currency_name, short_money, signed
-from crm_analysis.report.figures.drawing import drawn_twice, label_axes, money_tick
+from crm_analysis.report.figures.drawing import drawn_twice, label_axes, money_tick, text_width
 from crm_analysis.report.figures.style import AXIS, DATA, DATA_2, INK, MIDDLE, MODEL, NARROW, Sheet
 from crm_analysis.report.pieces import Drawing
 
@@ -97,15 +97,16 @@ def draw_levers(table: pd.DataFrame, *, ax: Axes, sheet: Sheet, currency: str) -
     """Draw onto `ax`; bars to both sides of no change."""
     y = np.arange(len(table), dtype=float)
     down, up = table["down"].to_numpy(dtype=float), table["up"].to_numpy(dtype=float)
-    low, high = _room(ax, np.concatenate([down, up]), share_for_words=0.35)
-    ax.set_xlim(low * 1.1 if low < 0 else low, high)
-    ax.barh(y, down, height=2 * _half(sheet), color=MODEL)
-    ax.barh(y, up, height=2 * _half(sheet), color=DATA_2)
-    ax.axvline(0, color=AXIS, linewidth=1)
     words = [
         _("{down} to {up}", down=signed(short_money(a, currency), a), up=signed(short_money(b, currency), b))
         for a, b in zip(down, up, strict=True)
     ]
+    longest = max(text_width(one, sheet) for one in words) + 6
+    low, high = _room(ax, np.concatenate([down, up]), share_for_words=longest / max(ax.bbox.width - longest, 1.0))
+    ax.set_xlim(low * 1.1 if low < 0 else low, high)
+    ax.barh(y, down, height=2 * _half(sheet), color=MODEL)
+    ax.barh(y, up, height=2 * _half(sheet), color=DATA_2)
+    ax.axvline(0, color=AXIS, linewidth=1)
     _write_rows(ax, sheet, [str(one) for one in table["label"]], words, np.maximum(np.maximum(down, up), 0))
     _money_axis(ax, sheet, currency, starts_at_zero=True)
     return ax
