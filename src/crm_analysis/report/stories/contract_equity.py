@@ -83,6 +83,7 @@ def trace_members(chapter: Chapter, equity: ContractEquity) -> Scorecard:
         parameters_contain=list(parameters.contains),
         draws=len(equity.draws),
         horizon=values.assumptions.horizon,
+        time_unit=values.assumptions.time_unit,
         margin=values.assumptions.margin,
         annual_discount_rate=values.assumptions.annual_discount_rate,
         fees_assumed=fees_are_assumed(table.frame),

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import DataError, SettingsError
-from crm_analysis.messages import _, month_of, number, percent, short_money, signed
+from crm_analysis.messages import _, month_of, percent, short_money, signed
 from crm_analysis.report.chapter import Chapter, Memory
 from crm_analysis.report.figures.changes import equity_bridge as bridge_drawing
-from crm_analysis.report.figures.changes import levers as levers_drawing
 from crm_analysis.report.pieces import Figure, Note
+from crm_analysis.report.stories.equity_levers import moved_by_levers
+from crm_analysis.report.stories.equity_movement import movement_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.contract_bridge import CLOSING, OPENING, STEPS, contract_bridge
 from crm_analysis.value.contract_equity import ContractEquity, contract_equity
@@ -51,7 +52,19 @@ class Movement:
 
 
 def explain_movement(chapter: Chapter, equity: ContractEquity) -> Movement:
-    """Build the bridge from the book of the month before, or from the table of today cut at its date."""
+    """Build the bridge from the book of the month before, or from the table of today cut at its date.
+
+    It is left on the shelf as `equity_bridge`, for the overview.
+    """
+    found = _compare(chapter, equity)
+    if found.bridge is None:
+        chapter.clear("equity_bridge")
+    else:
+        chapter.write("equity_bridge", found.bridge)
+    return found
+
+
+def _compare(chapter: Chapter, equity: ContractEquity) -> Movement:
     levers = contract_levers(equity, step=_STEP) if np.isfinite(equity.total) and equity.total else None
     try:
         opening, words = _opening(chapter, equity)
@@ -99,7 +112,7 @@ def bridge_figure(chapter: Chapter, movement: Movement, *, number_: int) -> Figu
     is_total = bridge.index.isin([OPENING, CLOSING])
     shown = bridge[is_total | (value.abs() >= _SHOWN * abs(value[OPENING]))]
     steps = shown.assign(label=[_(STEPS[step]) for step in shown.index], is_total=shown.index.isin([OPENING, CLOSING]))
-    finding = _finding(bridge, chapter.currency)
+    finding = movement_words(bridge, chapter.currency, since=_("In the month"), names=STEPS)
     return Figure(
         name="bridge",
         number=number_,
@@ -148,22 +161,6 @@ def bridge_table(chapter: Chapter, movement: Movement) -> Table | Note:
     )
 
 
-def _finding(bridge: pd.DataFrame, currency: str) -> str:
-    """Name the largest step that is no arithmetic of time."""
-    changes = bridge["value"].drop(_TIME_ALONE)
-    change = float(bridge["value"][CLOSING]) - float(bridge["value"][OPENING])
-    largest = str(changes.abs().idxmax())
-    moved, amount = signed(short_money(change, currency), change), float(changes[largest])
-    if amount == 0:
-        return _("Equity moved by {change}; nothing but time went by", change=moved)
-    return _(
-        "Equity moved by {change}; the largest step beside the passing of time is {step}, {amount}",
-        change=moved,
-        step=_(STEPS[largest]).lower(),
-        amount=signed(short_money(amount, currency), amount),
-    )
-
-
 def _meaning(step: str) -> str:
     return {
         "restatement": _("late, corrected or removed rows of the table"),
@@ -187,62 +184,8 @@ def _meaning(step: str) -> str:
 
 def levers_figure(chapter: Chapter, movement: Movement, *, number_: int) -> Figure | Note:
     """Show how far each lever moves equity."""
-    table = movement.levers
-    if table is None:
-        return Note(_("No levers to show"), (_("Equity is infinite or nothing, so shares of it mean nothing."),))
-    labels = [f"{_(LEVERS[str(lever)])}, {_moved(str(lever), row)}" for lever, row in table.iterrows()]
-    # How far to look and at what rate is chosen, not worked for.
-    widest = table.drop(["horizon", "discount_rate"], errors="ignore").iloc[0]
-    finding = _(
-        "{lever}, {moved}, moves equity by {down} to {up}",
-        lever=_(LEVERS[str(widest.name)]),
-        moved=_moved(str(widest.name), widest),
-        down=signed(short_money(widest["down"], chapter.currency), widest["down"]),
-        up=signed(short_money(widest["up"], chapter.currency), widest["up"]),
-    )
-    frame = table.assign(label=labels)
-    data = Table(
-        name="levers-data",
-        number=0,
-        finding=_("Levers and their elasticities"),
-        what=_(
-            "Elasticity: percent of equity for one percent of the lever (for retention, for one percent less chance to "
-            "leave at a renewal)."
-        ),
-        frame=frame.reset_index(drop=True),
-        columns=(
-            Column("label", _("Lever"), kind="text"),
-            Column("down", _("Moved down"), kind="money", currency=chapter.currency, digits=0),
-            Column("up", _("Moved up"), kind="money", currency=chapter.currency, digits=0),
-            Column("elasticity", _("Elasticity"), digits=2),
-        ),
-        downloads=chapter.download("equity-levers", table),
-    )
-    return Figure(
-        name="levers",
-        number=number_,
-        finding=finding,
-        what=_(
-            "Change of equity when one lever is moved and all else stays, {currency}; widest first. That somebody may "
-            "leave over a higher fee is not in it.",
-            currency=chapter.currency,
-        ),
-        drawing=levers_drawing(frame, name="levers", label=finding, currency=chapter.currency),
-        note=_(
-            "Arithmetic of the model, not a promise: it does not say what would move a lever, or what that would cost."
-        ),
-        data=data,
-    )
-
-
-def _moved(lever: str, row: pd.Series) -> str:
-    """Say from what to what a lever is moved."""
-    if lever in ("margin", "discount_rate"):
-        return _("{low} to {high}", low=percent(row["low"], 1), high=percent(row["high"], 1))
-    if lever == "horizon":
-        return _("{low} to {high} months", low=number(row["low"], 0), high=number(row["high"], 0))
-    low, high = (signed(percent(row[end], 0), row[end]) for end in ("low", "high"))
-    return _("{low} to {high}", low=low, high=high)
+    kept = _("That somebody may leave over a higher fee is not in it.")
+    return moved_by_levers(chapter, movement.levers, names=LEVERS, kept=kept, number_=number_)
 
 
 def scenarios_table(chapter: Chapter, equity: ContractEquity) -> Table | Note:

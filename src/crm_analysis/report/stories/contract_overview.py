@@ -1,141 +1,97 @@
 """The overview of a company of contracts: where the membership stands, what changed, what to read first."""
 
-from dataclasses import dataclass
-from datetime import date
-
-from crm_analysis.messages import _, count, currency_name, day, month_name, month_of, percent, plural, short_money
-from crm_analysis.report.chapter import Chapter, Memory
-from crm_analysis.report.contents import chapters_of
+from crm_analysis.messages import _, count, percent, plural, short_money
+from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.style import WIDE
-from crm_analysis.report.pieces import Alert, Alerts, ChapterList, Figure, Finding, Findings, Headline, Note, Tiles
+from crm_analysis.report.pieces import ChapterList, Figure, Finding, Findings, Headline, Note, Tiles
 from crm_analysis.report.stories import indicators
 from crm_analysis.report.stories.contract_estimates import tracking_figure
 from crm_analysis.report.stories.contract_plans import plans_figure
-from crm_analysis.report.stories.wording import horizon_words
+from crm_analysis.report.stories.equity_movement import movement_words
+from crm_analysis.report.stories.front_page import (
+    FrontPage,
+    chapters,
+    equity_finding,
+    gather_kept,
+    headline_of,
+    remember,
+)
 from crm_analysis.report.tables import Table
-from crm_analysis.scorecard import CONTRACT_INDICATORS, Scorecard
-from crm_analysis.value.interval import Interval
+from crm_analysis.scorecard import CONTRACT_INDICATORS
+from crm_analysis.value.contract_bridge import STEPS
+
+_CHAPTERS = ("customer_equity", "segments", "data_quality")
 
 
-@dataclass(frozen=True, eq=False)
-class ContractOverview:
-    """What the overview speaks of."""
-
-    chapter: Chapter
-    scorecard: Scorecard
-    quality: Memory
-    equity: Memory
-    segments: Memory
-
-    @property
-    def alerts(self) -> tuple[Alert, ...]:
-        """All alerts of the book, warnings first."""
-        found = [*self.equity.alerts, *self.segments.alerts, *self.quality.alerts]
-        return tuple(sorted(found, key=lambda alert: alert.severity != "warning"))
-
-    @property
-    def warnings(self) -> int:
-        """How many of them are warnings."""
-        return sum(alert.severity == "warning" for alert in self.alerts)
-
-
-def gather(chapter: Chapter) -> ContractOverview:
+def gather(chapter: Chapter) -> FrontPage:
     """Take what the chapters before left on the shelf."""
-    quality, equity, segments = (chapter.recall(key) for key in ("data_quality", "customer_equity", "segments"))
-    facts = equity.facts
-    realised = Interval(facts["lower"], facts["upper"], facts["level"], tuple(facts["contains"]))
-    expected = Interval(
-        facts["parameters_lower"], facts["parameters_upper"], facts["level"], tuple(facts["parameters_contain"])
-    )
-    scorecard = Scorecard(
-        chapter.read("history"),
-        chapter.period,
-        realised,
-        expected,
-        chapter.settings.report.targets,
-        CONTRACT_INDICATORS,
-    )
-    overview = ContractOverview(chapter, scorecard, quality, equity, segments)
-    chapter.remember(headline=_title(overview), warnings=overview.warnings, status=_status(overview))
-    return overview
+    front = gather_kept(chapter, _CHAPTERS, CONTRACT_INDICATORS)
+    remember(front, _title(front))
+    return front
 
 
-def headline(overview: ContractOverview) -> Headline:
+def headline(front: FrontPage) -> Headline:
     """Say where the membership stands in one sentence."""
-    chapter = overview.chapter
-    return Headline(
-        over=_("Overview, {period}", period=month_of(str(chapter.period))),
-        title=_title(overview),
-        status=(
-            _status(overview),
-            _("Data to {day}", day=day(date.fromisoformat(overview.quality.facts["last_day"]))),
-            _(
-                "Compared with {month} and {year}",
-                month=month_of(str(chapter.period.shift(-1))),
-                year=month_of(str(chapter.period.shift(-12))),
-            ),
-            currency_name(chapter.currency),
-        ),
-    )
+    return headline_of(front, _title(front))
 
 
-def alerts(overview: ContractOverview) -> Alerts:
-    """What to read first."""
-    return Alerts(overview.alerts)
-
-
-def tiles(overview: ContractOverview) -> Tiles:
+def tiles(front: FrontPage) -> Tiles:
     """Six indicators with their change."""
-    card, currency = overview.scorecard, overview.chapter.currency
+    card, currency = front.scorecard, front.chapter.currency
     worth = _(
         "{level} interval {lower} to {upper}. Discounted margin of the next {horizon}.",
         level=percent(card.equity_interval.level, 0),
         lower=short_money(card.equity_interval.lower, currency),
         upper=short_money(card.equity_interval.upper, currency),
-        horizon=_horizon(overview),
+        horizon=front.horizon,
     )
     rate = _("Of the {due} contracts up for renewal in the month, or ended.", due=count(card.value("renewals_due")))
     fees = (
         _("Of contracts that began or were renewed in the month, at the fees assumed.")
-        if overview.equity.facts["fees_assumed"]
+        if front.facts("customer_equity")["fees_assumed"]
         else ""
     )
     units = {"equity": worth, "members": "", "new_members": "", "lost_members": "", "renewal_rate": rate, "fees": fees}
-    return indicators.indicator_tiles(overview.chapter, card, units)
+    return indicators.indicator_tiles(front.chapter, card, units)
 
 
-def findings(overview: ContractOverview) -> Findings:
-    """Three sentences with their evidence."""
-    return Findings((_equity_finding(overview), _members_finding(overview), _renewals_finding(overview)))
+def findings(front: FrontPage) -> Findings:
+    """A few sentences with their evidence."""
+    bridge = front.chapter.find("equity_bridge")
+    moved: tuple[Finding, ...] = ()
+    if bridge is not None:
+        words = movement_words(bridge, front.chapter.currency, since=_("In the month"), names=STEPS) + "."
+        moved = (Finding(words, "customer-equity.html#bridge", _("What moved it, step by step")),)
+    return Findings((equity_finding(front), *moved, _members_finding(front), _renewals_finding(front)))
 
 
-def plans_held(overview: ContractOverview) -> Figure | Note:
+def plans_held(front: FrontPage) -> Figure | Note:
     """Show which plan holds the worth."""
-    return plans_figure(overview.chapter, overview.chapter.read("plans"), number_=1, name="holders")
+    return plans_figure(front.chapter, front.chapter.read("plans"), number_=1, name="holders")
 
 
-def trust_figure(overview: ContractOverview) -> Figure | Note:
+def trust_figure(front: FrontPage) -> Figure | Note:
     """Show how far to trust the model: renewals that were not known to it."""
-    told = overview.equity.facts["test"]
-    shown = 1 if len(overview.chapter.read("plans")) else 0
-    tracking = overview.chapter.read("tracking")
+    told = front.facts("customer_equity")["test"]
+    shown = 1 if len(front.chapter.read("plans")) else 0
+    tracking = front.chapter.read("tracking")
     return tracking_figure(tracking, told, number_=shown + 1, name="trust", width=WIDE)
 
 
-def scorecard_table(overview: ContractOverview) -> Table:
+def scorecard_table(front: FrontPage) -> Table:
     """List every indicator beside the month before, the year before, and its target."""
-    return indicators.scorecard_table(overview.chapter, overview.scorecard)
+    return indicators.scorecard_table(front.chapter, front.scorecard)
 
 
-def chapter_list(overview: ContractOverview) -> ChapterList:
+def chapter_list(front: FrontPage) -> ChapterList:
     """Point to the other chapters, each as its question."""
-    quality, equity, segments = (memory.facts for memory in (overview.quality, overview.equity, overview.segments))
+    quality, segments = front.facts("data_quality"), front.facts("segments")
     answers = {
         "data_quality": plural("{n} row read.", "{n} rows read.", quality["rows"]),
         "customer_equity": _(
             "{equity} within {horizon}.",
-            equity=short_money(equity["equity"], overview.chapter.currency),
-            horizon=_horizon(overview),
+            equity=front.equity,
+            horizon=front.horizon,
         ),
         "segments": plural(
             "{n} contract comes up for renewal within {days} days.",
@@ -144,22 +100,12 @@ def chapter_list(overview: ContractOverview) -> ChapterList:
             days=count(segments["due_days"]),
         ),
     }
-    return ChapterList(
-        tuple(
-            (one.page, _(one.title), f"{_(one.question)} {answers.get(one.key, '')}".strip())
-            for one in chapters_of(overview.chapter.settings)
-            if one.key != "overview"
-        )
-    )
+    return chapters(front, answers)
 
 
-def _horizon(overview: ContractOverview) -> str:
-    return horizon_words(overview.equity.facts["horizon"], "month")
-
-
-def _title(overview: ContractOverview) -> str:
-    card = overview.scorecard
-    worth = short_money(card.value("equity"), overview.chapter.currency)
+def _title(front: FrontPage) -> str:
+    card = front.scorecard
+    worth = front.equity
     members = card.value("members") - card.value("members", 1)
     verdict = card.verdict("equity", 1)
     if card.value("equity", 1) != card.value("equity", 1):
@@ -177,35 +123,8 @@ def _title(overview: ContractOverview) -> str:
     return _("Customer equity falls to {equity}", equity=worth)
 
 
-def _status(overview: ContractOverview) -> str:
-    if overview.warnings:
-        return plural("Published with {n} warning", "Published with {n} warnings", overview.warnings)
-    return _("Published without warnings")
-
-
-def _equity_finding(overview: ContractOverview) -> Finding:
-    card, currency = overview.scorecard, overview.chapter.currency
-    change = card.value("equity") - card.value("equity", 1)
-    href, link = "customer-equity.html#history", _("Thirteen months of equity")
-    month = month_name(overview.chapter.as_of)
-    if change != change:
-        text = _(
-            "Customer equity is {equity}; there is no month before to compare with.",
-            equity=short_money(card.value("equity"), currency),
-        )
-        return Finding(text, href, link)
-    size = short_money(abs(change), currency)
-    if card.verdict("equity", 1) in ("no clear change", "unchanged"):
-        text = _("{month} moved equity by {size}, which is within its doubt: no clear change.", month=month, size=size)
-    elif change > 0:
-        text = _("{month} raised equity by {size}, more than its doubt.", month=month, size=size)
-    else:
-        text = _("{month} lowered equity by {size}, more than its doubt.", month=month, size=size)
-    return Finding(text, href, link)
-
-
-def _members_finding(overview: ContractOverview) -> Finding:
-    card = overview.scorecard
+def _members_finding(front: FrontPage) -> Finding:
+    card = front.scorecard
     words = {
         "now": count(card.value("members")),
         "new": count(card.value("new_members")),
@@ -216,8 +135,8 @@ def _members_finding(overview: ContractOverview) -> Finding:
     return Finding(text, "data-quality.html#months", _("The months of the contracts"))
 
 
-def _renewals_finding(overview: ContractOverview) -> Finding:
-    facts, currency = overview.segments.facts, overview.chapter.currency
+def _renewals_finding(front: FrontPage) -> Finding:
+    facts, currency = front.facts("segments"), front.chapter.currency
     href, link = "segments.html#due", _("Renewals coming up")
     if not facts["due"]:
         text = _("No contract comes up for renewal within {days} days.", days=count(facts["due_days"]))

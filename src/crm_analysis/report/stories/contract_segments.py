@@ -12,8 +12,9 @@ from crm_analysis.report.chapter import Chapter
 from crm_analysis.report.figures.tiers import tiers as tiers_drawing
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Note
 from crm_analysis.report.stories.contract_renewals import DUE_DAYS, renewals_due
+from crm_analysis.report.stories.segment_pieces import moves_table, segments_of, treatments_piece
 from crm_analysis.report.stories.wording import horizon_words, terms_words
-from crm_analysis.report.tables import Column, Table
+from crm_analysis.report.tables import Table
 from crm_analysis.segment_rules import PyramidRules, Treatment
 from crm_analysis.segment_treatments import MEMBER_TREATMENTS
 from crm_analysis.value.contract_check import by_later_models
@@ -23,7 +24,6 @@ from crm_analysis.value.contract_values import ContractValues
 from crm_analysis.value.member_states import member_states
 from crm_analysis.value.migration import Migration, migration_matrix
 from crm_analysis.value.pyramid import CustomerPyramid, customer_pyramid
-from crm_analysis.value.segment_table import segment_table
 from crm_analysis.value.treatments import treatment_table
 
 # How far back a chapter about where members are going looks, and how soon a renewal is near.
@@ -170,7 +170,7 @@ def figures_of_shares(divided: Membership) -> int:
 
 def treatments_table(chapter: Chapter, divided: Membership) -> Table | Note:
     """Say of each tier what it is, how many, what it is worth, its trend, and what to do."""
-    now = _segments(divided.values, divided.pyramid.tier)
+    now = segments_of(divided.values, divided.pyramid.tier)
     if now is None:
         return Note(
             _("All members are in one tier"),
@@ -178,13 +178,14 @@ def treatments_table(chapter: Chapter, divided: Membership) -> Table | Note:
         )
     then = None
     if divided.before is not None and divided.pyramid_before is not None:
-        then = _segments(divided.before, divided.pyramid_before.tier)
+        then = segments_of(divided.before, divided.pyramid_before.tier)
     settings = chapter.settings.segments
-    return _treatments(
+    return treatments_piece(
         chapter,
         treatment_table(now, then, settings.treatments, others=settings.names),
         name="treatments",
         first=_("Tier"),
+        counted=_("Members"),
         finding=_("What to do with each tier"),
         what=_(
             "The words are those of the settings ([segments.treatments] in crm.toml). {since}", since=_since(divided)
@@ -199,11 +200,12 @@ def states_table(chapter: Chapter, divided: Membership) -> Table:
     then = None if divided.before is None else _by_state(divided.before, divided.states_before)
     table = treatment_table(now, then, _words_of(settings.treatments), others=settings.names)
     members = int(now["customers"].drop("lost", errors="ignore").sum())
-    return _treatments(
+    return treatments_piece(
         chapter,
         table,
         name="lifecycle",
         first=_("State"),
+        counted=_("Members"),
         finding=_(
             "{new} of {members} members are new, {due} are due soon",
             new=count(now["customers"].get("new", 0)),
@@ -251,19 +253,11 @@ def migration_table(chapter: Chapter, divided: Membership) -> Table | Note:
             _("Nobody to follow"),
             (_("There were no members a quarter ago, so no move can be told from a first place."),),
         )
-    counts = moved.counts.loc[:, (moved.counts != 0).any()]
     up, down = int(moved.up["customers"].sum()), int(moved.down["customers"].sum())
-    frame = counts.reset_index(names="from")
-    keys = [f"to_{place}" for place in range(len(counts.columns))]
-    frame = frame.set_axis(["from", *keys], axis=1)
-    frame["from"] = [_(str(tier)).capitalize() for tier in frame["from"]]
-    columns = [
-        Column(key, _(str(tier)).capitalize(), _("now"), kind="count", sortable=False)
-        for key, tier in zip(keys, counts.columns, strict=True)
-    ]
-    return Table(
-        name="migration",
-        number=0,
+    return moves_table(
+        chapter,
+        moved,
+        since=divided.since,
         finding=_("{up} members moved up and {down} moved down", up=count(up), down=count(down)),
         what=_(
             "Members by their tier on {before} (rows) and now (columns), both valued with the models of today; gone "
@@ -271,9 +265,6 @@ def migration_table(chapter: Chapter, divided: Membership) -> Table | Note:
             "and up as the next one nears.",
             before=day(divided.since),
         ),
-        frame=frame,
-        columns=(Column("from", _("On {day}", day=day(divided.since)), kind="text", sortable=False), *columns),
-        downloads=chapter.download("migration", moved.flows),
     )
 
 
@@ -286,34 +277,6 @@ def tier_migration(divided: Membership) -> Migration | None:
         divided.pyramid.tier,
         values_before=divided.before.frame["residual_value"],
         values_after=divided.values.frame["residual_value"],
-    )
-
-
-def _segments(values: ContractValues, by: pd.Series) -> pd.DataFrame | None:
-    """Return the table of some segments; None where all members are in one."""
-    return segment_table(values, by) if len(by.dropna().unique()) > 1 else None
-
-
-def _treatments(chapter: Chapter, table: pd.DataFrame, *, name: str, first: str, finding: str, what: str) -> Table:
-    frame = table.reset_index(names="segment")
-    frame["label"] = [
-        f"{_(str(one)).capitalize()}\n{meaning}" for one, meaning in zip(table.index, table["meaning"], strict=True)
-    ]
-    currency = chapter.currency
-    return Table(
-        name=name,
-        number=0,
-        finding=finding,
-        what=what,
-        frame=frame,
-        columns=(
-            Column("label", first, kind="text", sortable=False),
-            Column("customers", _("Members"), kind="count", sortable=False),
-            Column("worth", _("Worth"), currency, kind="money", currency=currency, digits=0, sortable=False),
-            Column("trend", _("Trend"), kind="text", sortable=False),
-            Column("action", _("What to do"), kind="text", sortable=False),
-        ),
-        downloads=chapter.download(name, table),
     )
 
 

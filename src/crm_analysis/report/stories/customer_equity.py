@@ -81,6 +81,7 @@ def trace_base(chapter: Chapter, equity: CustomerEquity) -> Scorecard:
         parameters_contain=list(parameters.contains),
         draws=len(equity.draws),
         horizon=equity.values.assumptions.horizon,
+        time_unit=equity.values.assumptions.time_unit,
         margin=equity.values.assumptions.margin,
         annual_discount_rate=equity.values.assumptions.annual_discount_rate,
     )

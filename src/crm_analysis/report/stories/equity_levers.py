@@ -1,5 +1,7 @@
 """What would raise the asset: levers one by one, named scenarios, and a plausibility check of the headline."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -19,15 +21,23 @@ _STEP = 0.10
 
 def levers_figure(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> Figure | Note:
     """Show how far each lever moves equity."""
-    if not np.isfinite(equity.total) or equity.total == 0:
+    table = tornado(equity, step=_STEP) if np.isfinite(equity.total) and equity.total else None
+    kept = _("What is known of each customer stays too: only the time to come is lived in another way.")
+    return moved_by_levers(chapter, table, names=LEVERS, kept=kept, number_=number_)
+
+
+def moved_by_levers(
+    chapter: Chapter, table: pd.DataFrame | None, *, names: Mapping[str, str], kept: str, number_: int
+) -> Figure | Note:
+    """Show a table of levers, of purchases or of contracts; `kept` says what stays as it is beside what is moved."""
+    if table is None:
         return Note(_("No levers to show"), (_("Equity is infinite or nothing, so shares of it mean nothing."),))
-    table = tornado(equity, step=_STEP)
-    labels = [f"{_(LEVERS[str(lever)])}, {_moved(str(lever), row)}" for lever, row in table.iterrows()]
+    labels = [f"{_(names[str(lever)])}, {_moved(str(lever), row)}" for lever, row in table.iterrows()]
     # How far to look and at what rate is chosen, not worked for.
     widest = table.drop(["horizon", "discount_rate"], errors="ignore").iloc[0]
     finding = _(
         "{lever}, {moved}, moves equity by {down} to {up}",
-        lever=_(LEVERS[str(widest.name)]),
+        lever=_(names[str(widest.name)]),
         moved=_moved(str(widest.name), widest),
         down=signed(short_money(widest["down"], chapter.currency), widest["down"]),
         up=signed(short_money(widest["up"], chapter.currency), widest["up"]),
@@ -55,9 +65,9 @@ def levers_figure(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> 
         number=number_,
         finding=finding,
         what=_(
-            "Change of equity when one lever is moved and all else stays, {currency}; widest first. What is known of "
-            "each customer stays too: only the time to come is lived in another way.",
+            "Change of equity when one lever is moved and all else stays, {currency}; widest first. {kept}",
             currency=chapter.currency,
+            kept=kept,
         ),
         drawing=levers_drawing(frame, name="levers", label=finding, currency=chapter.currency),
         note=_(

@@ -1,5 +1,6 @@
 """What moved equity since the book before: the bridge, and the cash of the month beside it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -109,7 +110,7 @@ def bridge_figure(chapter: Chapter, movement: Movement, *, number_: int) -> Figu
     shown = bridge[is_total | (value.abs() >= _SHOWN * size)]
     steps = shown.assign(label=[_(STEPS[step]) for step in shown.index], is_total=shown.index.isin([OPENING, CLOSING]))
     # What is not drawn is moved over in silence, so each change starts where it really started.
-    finding = movement_words(bridge, chapter.currency)
+    finding = movement_words(bridge, chapter.currency, since=_("Since the last book"))
     return Figure(
         name="bridge",
         number=number_,
@@ -160,19 +161,19 @@ def bridge_table(chapter: Chapter, movement: Movement) -> Table | Note:
     )
 
 
-def movement_words(bridge: pd.DataFrame, currency: str) -> str:
-    """Name the largest step that is no arithmetic of time."""
+def movement_words(bridge: pd.DataFrame, currency: str, *, since: str, names: Mapping[str, str] = STEPS) -> str:
+    """Name the largest step that is no arithmetic of time; `since` says from when, `names` what steps are called."""
     changes = bridge["value"].drop([OPENING, CLOSING, "unwinding", "released", "horizon_moved"])
     change = float(bridge["value"][CLOSING]) - float(bridge["value"][OPENING])
     largest = str(changes.abs().idxmax())
-    moved = signed(short_money(change, currency), change)
-    amount = float(changes[largest])
+    moved, amount = signed(short_money(change, currency), change), float(changes[largest])
     if amount == 0:
-        return _("Since the last book equity moved by {change}; nothing but time went by", change=moved)
+        return _("{since} equity moved by {change}; nothing but time went by", since=since, change=moved)
     return _(
-        "Since the last book equity moved by {change}; the largest step beside the passing of time is {step}, {amount}",
+        "{since} equity moved by {change}; the largest step beside the passing of time is {step}, {amount}",
+        since=since,
         change=moved,
-        step=_(STEPS[largest]).lower(),
+        step=_(names[largest]).lower(),
         amount=signed(short_money(amount, currency), amount),
     )
 

@@ -10,7 +10,13 @@ from crm_analysis.report.figures.moves import tier_moves
 from crm_analysis.report.figures.tiers import tiers as tiers_drawing
 from crm_analysis.report.pieces import Alerts, Figure, Headline, Note
 from crm_analysis.report.stories.division import Divided, alerts_of, divide_base, known_or_none, tier_migration
-from crm_analysis.report.stories.segment_pieces import money_column, segments_of, since_words, treatments_piece
+from crm_analysis.report.stories.segment_pieces import (
+    money_column,
+    moves_table,
+    segments_of,
+    since_words,
+    treatments_piece,
+)
 from crm_analysis.report.stories.wording import horizon_words, sample_words, terms_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.migration import Migration
@@ -126,7 +132,13 @@ def moves_figure(chapter: Chapter, divided: Divided) -> Figure | Note:
         ),
         drawing=tier_moves(_moves_by_tier(moved), name="moves", label=finding),
         note=_("{joined} customers joined since and moved from nowhere.", joined=count(joined)),
-        data=_migration_table(chapter, divided, moved, finding),
+        data=moves_table(
+            chapter,
+            moved,
+            since=divided.since,
+            finding=finding,
+            what=_("Customers by their tier on {before} (rows) and now (columns).", before=day(divided.since)),
+        ),
     )
 
 
@@ -141,28 +153,6 @@ def _moves_by_tier(moved: Migration) -> pd.DataFrame:
             "stayed": np.diag(square),
             "down": np.triu(square, 1).sum(axis=1),
         }
-    )
-
-
-def _migration_table(chapter: Chapter, divided: Divided, moved: Migration, finding: str) -> Table:
-    # Nobody can be gone from a log that only grows, unless purchases were taken back.
-    counts = moved.counts.loc[:, (moved.counts != 0).any()]
-    frame = counts.reset_index(names="from")
-    keys = [f"to_{place}" for place in range(len(counts.columns))]
-    frame = frame.set_axis(["from", *keys], axis=1)
-    frame["from"] = [_(str(tier)).capitalize() for tier in frame["from"]]
-    columns = [
-        Column(key, _(str(tier)).capitalize(), _("now"), kind="count", sortable=False)
-        for key, tier in zip(keys, counts.columns, strict=True)
-    ]
-    return Table(
-        name="migration",
-        number=0,
-        finding=finding,
-        what=_("Customers by their tier on {before} (rows) and now (columns).", before=day(divided.since)),
-        frame=frame,
-        columns=(Column("from", _("On {day}", day=day(divided.since)), kind="text", sortable=False), *columns),
-        downloads=chapter.download("migration", moved.flows),
     )
 
 

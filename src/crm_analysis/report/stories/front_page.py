@@ -1,0 +1,147 @@
+"""What the overviews of a shop and of a club share: scorecard, alerts, headline, status, the list of chapters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from crm_analysis.messages import _, currency_name, day, month_name, month_of, percent, plural, short_money
+from crm_analysis.report.chapter import Chapter, Memory
+from crm_analysis.report.contents import chapters_of
+from crm_analysis.report.pieces import Alert, Alerts, ChapterList, Finding, Headline
+from crm_analysis.report.stories.wording import horizon_words
+from crm_analysis.scorecard import Indicator, Scorecard
+from crm_analysis.value.interval import Interval
+
+
+@dataclass(frozen=True, eq=False)
+class FrontPage:
+    """What an overview speaks of.
+
+    Attributes
+    ----------
+    chapter : Chapter
+    scorecard : Scorecard
+    kept : mapping
+        What the chapters before left, by their key.
+    """
+
+    chapter: Chapter
+    scorecard: Scorecard
+    kept: Mapping[str, Memory]
+
+    def facts(self, key: str) -> Mapping[str, Any]:
+        """Return the numbers a chapter kept."""
+        return self.kept[key].facts
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """All alerts of the book, warnings first."""
+        found = [alert for memory in self.kept.values() for alert in memory.alerts]
+        return tuple(sorted(found, key=lambda alert: alert.severity != "warning"))
+
+    @property
+    def warnings(self) -> int:
+        """How many of them are warnings."""
+        return sum(alert.severity == "warning" for alert in self.alerts)
+
+    @property
+    def equity(self) -> str:
+        """The equity of the month in short."""
+        return short_money(self.scorecard.value("equity"), self.chapter.currency)
+
+    @property
+    def horizon(self) -> str:
+        """How far the valuation looks, in words."""
+        facts = self.facts("customer_equity")
+        return horizon_words(facts["horizon"], facts["time_unit"])
+
+
+def gather_kept(chapter: Chapter, keys: tuple[str, ...], indicators: tuple[Indicator, ...]) -> FrontPage:
+    """Take what the chapters before left on the shelf; alerts are told in the order of `keys`."""
+    kept = {key: chapter.recall(key) for key in keys}
+    facts = kept["customer_equity"].facts
+    realised, expected = (
+        Interval(facts[f"{part}lower"], facts[f"{part}upper"], facts["level"], tuple(facts[contents]))
+        for part, contents in (("", "contains"), ("parameters_", "parameters_contain"))
+    )
+    targets = chapter.settings.report.targets
+    card = Scorecard(chapter.read("history"), chapter.period, realised, expected, targets, indicators)
+    return FrontPage(chapter, card, kept)
+
+
+def remember(front: FrontPage, title: str) -> None:
+    """Keep what the manifest and the index of periods say of the book."""
+    front.chapter.remember(headline=title, warnings=front.warnings, status=status(front))
+
+
+def headline_of(front: FrontPage, title: str) -> Headline:
+    """Say where the base stands in one sentence, as of when, and compared with what."""
+    chapter = front.chapter
+    return Headline(
+        over=_("Overview, {period}", period=month_of(str(chapter.period))),
+        title=title,
+        status=(
+            status(front),
+            _("Data to {day}", day=day(date.fromisoformat(front.facts("data_quality")["last_day"]))),
+            _(
+                "Compared with {month} and {year}",
+                month=month_of(str(chapter.period.shift(-1))),
+                year=month_of(str(chapter.period.shift(-12))),
+            ),
+            currency_name(chapter.currency),
+        ),
+    )
+
+
+def alerts(front: FrontPage) -> Alerts:
+    """What to read first."""
+    return Alerts(front.alerts)
+
+
+def status(front: FrontPage) -> str:
+    """Say with how many warnings the book is published."""
+    if front.warnings:
+        return plural("Published with {n} warning", "Published with {n} warnings", front.warnings)
+    return _("Published without warnings")
+
+
+def chapters(front: FrontPage, answers: Mapping[str, str]) -> ChapterList:
+    """Point to the other chapters, each as its question and its answer."""
+    return ChapterList(
+        tuple(
+            (one.page, _(one.title), f"{_(one.question)} {answers.get(one.key, '')}".strip())
+            for one in chapters_of(front.chapter.settings)
+            if one.key != "overview"
+        )
+    )
+
+
+def equity_finding(front: FrontPage) -> Finding:
+    """Say how the month moved equity, both months valued by one method, and whether that is more than its doubt."""
+    card, currency = front.scorecard, front.chapter.currency
+    change = card.value("equity") - card.value("equity", 1)
+    month, size = month_name(front.chapter.as_of), short_money(abs(change), currency)
+    if change != change:
+        text = _("Customer equity is {equity}; there is no month before to compare with.", equity=front.equity)
+    elif card.verdict("equity", 1) in ("no clear change", "unchanged"):
+        share = percent(abs(change) / card.expected_interval.width)
+        words = {"month": month, "size": size, "share": share}
+        text = (
+            _(
+                "Valued alike, {month} moved equity up by {size}, {share} of the width of its 95% interval: no clear "
+                "change.",
+                **words,
+            )
+            if change > 0
+            else _(
+                "Valued alike, {month} moved equity down by {size}, {share} of the width of its 95% interval: no clear "
+                "change.",
+                **words,
+            )
+        )
+    elif change > 0:
+        text = _("Valued alike, {month} raised equity by {size}, more than its doubt.", month=month, size=size)
+    else:
+        text = _("Valued alike, {month} lowered equity by {size}, more than its doubt.", month=month, size=size)
+    return Finding(text, "customer-equity.html#history", _("Thirteen months of equity"))
