@@ -63,7 +63,7 @@ def draw_dots(table: pd.DataFrame, *, ax: Axes, sheet: Sheet, axis: str, marks: 
     low, high = (float(end(numbers.to_numpy(), initial=0.0)) for end in (np.nanmin, np.nanmax))
     # Room at the right for words, and for a dot at the left where a share fell below nothing.
     ax.set_xlim(1.1 * low, high + 0.3 * (high - low) or 1.0)
-    if low < 0:
+    if low < 0 and not sheet.is_narrow:  # on a phone names stand there
         ax.axvline(0, color=AXIS, linewidth=1)
     ax.set_ylim(len(table) - 0.4, -0.9 if sheet.is_narrow else -0.6)
     ax.set_yticks([])

@@ -13,7 +13,7 @@ from crm_analysis.report.figures.equity_history import equity_history
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline
 from crm_analysis.report.stories.contract_estimates import facts_of_test, held_out_test
 from crm_analysis.report.stories.contract_plans import plans_of
-from crm_analysis.report.stories.wording import contents_words, horizon_words, terms_words
+from crm_analysis.report.stories.wording import contents_words, horizon_words, interval_words, terms_words
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.scorecard import CONTRACT_INDICATORS, Scorecard, check_targets, months_shown
 from crm_analysis.value.contract_equity import ContractEquity, contract_equity
@@ -237,14 +237,14 @@ def parts_table(chapter: Chapter, equity: ContractEquity, *, number_: int) -> Ta
         name="parts",
         number=number_,
         finding=finding,
-        what=_newcomers_words(chapter, equity),
+        what=f"{_newcomers_words(chapter, equity)} {interval_words(equity)}",
         frame=frame,
         columns=(
             Column("part", _("Part"), kind="text", sortable=False),
             Column("value", _("Value"), currency, **plain),
-            Column("lower", _("What is realised, from"), contents_words(equity.interval), **plain),
+            Column("lower", _("What is realised, from"), "", **plain),
             Column("upper", _("to"), "", **plain),
-            Column("expected_lower", _("What is expected, from"), contents_words(equity.parameter_interval), **plain),
+            Column("expected_lower", _("What is expected, from"), "", **plain),
             Column("expected_upper", _("to"), "", **plain),
         ),
         total={"part": _("Customer equity"), "value": equity.total, **total},

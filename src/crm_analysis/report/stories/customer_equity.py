@@ -17,6 +17,7 @@ from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Note
 from crm_analysis.report.stories.wording import (
     contents_words,
     horizon_words,
+    interval_words,
     margin_source_words,
     margin_words,
     sample_words,
@@ -217,7 +218,7 @@ def parts_table(chapter: Chapter, equity: CustomerEquity, *, number_: int) -> Ta
         name="parts",
         number=number_,
         finding=finding,
-        what=f"{_newcomers_words(chapter, equity)} {_interval_words(equity)}",
+        what=f"{_newcomers_words(chapter, equity)} {interval_words(equity)}",
         frame=frame,
         columns=(
             Column("part", _("Part"), kind="text", sortable=False),
@@ -241,18 +242,6 @@ def _ends(part: str, intervals: dict[str, tuple[Interval, Interval]], *, blanks:
     realised, expected = intervals[part]
     ends = (realised.lower, realised.upper, expected.lower, expected.upper)
     return {key: [end, *[None] * blanks] for key, end in zip(_ENDS, ends, strict=True)}
-
-
-def _interval_words(equity: CustomerEquity) -> str:
-    """Say what the intervals of the total contain, and those of the current base where these contain less."""
-    words = _(
-        "The interval of what is realised contains {realised}; that of what is expected contains {expected}.",
-        realised=contents_words(equity.interval),
-        expected=contents_words(equity.parameter_interval),
-    )
-    if equity.future is None:
-        return words
-    return words + " " + _("Those of current customers contain no doubt about new ones.")
 
 
 def _newcomers_words(chapter: Chapter, equity: CustomerEquity) -> str:

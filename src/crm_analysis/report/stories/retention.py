@@ -292,7 +292,7 @@ def lost_table(chapter: Chapter, divided: Divided) -> Table | Note:
         name="lost",
         number=0,
         finding=_(
-            "{number} customers are likely lost: they will buy nothing within {days} days",
+            "{number} customers are likely lost, that is, to buy nothing within {days} days",
             number=count(len(found)),
             days=count(_AT_RISK_DAYS),
         ),

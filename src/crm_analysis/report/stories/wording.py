@@ -7,6 +7,7 @@ from crm_analysis.models.cnbd import CNBDFit, ModifiedCNBDFit
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon, horizon_text
 from crm_analysis.settings import MoneySettings
+from crm_analysis.value.equity_figures import EquityFigures
 from crm_analysis.value.interval import INDIVIDUALS, NEWCOMERS, SAMPLING, Interval
 from crm_analysis.value.lifetime_value import Assumptions, CustomerValues
 
@@ -36,6 +37,18 @@ def contents_words(interval: Interval) -> str:
         return _("not known")
     *first, last = (names.get(part, part) for part in interval.contains)
     return _("{first} and {last}", first=", ".join(first), last=last) if first else last
+
+
+def interval_words(equity: EquityFigures) -> str:
+    """Say what the intervals of the total contain, and what those of the current base do not."""
+    words = _(
+        "The interval of what is realised contains {realised}; that of what is expected contains {expected}.",
+        realised=contents_words(equity.interval),
+        expected=contents_words(equity.parameter_interval),
+    )
+    if equity.future is None:
+        return words
+    return words + " " + _("The lines of those who are there already contain no doubt about new ones.")
 
 
 def valued_words(values: CustomerValues) -> str:
