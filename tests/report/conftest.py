@@ -1,16 +1,19 @@
 """A simulated company in a folder of its own, and one book of it that many tests look at."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 
 from crm_analysis.models import bgnbd
 from crm_analysis.models.bgnbd import BGNBDParams
+from crm_analysis.report import book as book_module
 from crm_analysis.report.book import Book, build_book
+from crm_analysis.report.notebooks import run_notebook
 from crm_analysis.settings import Settings, load_settings
 
 PROJECT = Path(__file__).parents[2]
@@ -56,9 +59,10 @@ equity = 1e9
 
 @dataclass(frozen=True)
 class Project:
-    """A company's folder."""
+    """A company's folder, and the notebooks of its book as papermill left them, where they were kept."""
 
     root: Path
+    executed: dict[str, nbformat.NotebookNode] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -124,7 +128,14 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Proj
 def project(make_project: Callable[..., Project]) -> Project:
     """A company with one published book; tests that change anything make their own."""
     made = make_project()
-    made.build()
+
+    def run_and_keep(source: Path, *where: object) -> nbformat.NotebookNode:
+        made.executed[source.stem] = run_notebook(source, *where)
+        return made.executed[source.stem]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book_module, "run_notebook", run_and_keep)
+        made.build()
     return made
 
 

@@ -57,34 +57,22 @@ def test_a_notebook_names_the_kernel_every_environment_has(key):
     assert read(key).metadata.kernelspec.name == "python3"
 
 
-@pytest.fixture(scope="session")
-def shelf(make_project, tmp_path_factory):
-    """Every notebook run by papermill, one after the other, outside of a book."""
-    project = make_project()
-    workspace = tmp_path_factory.mktemp("shelf")
-    executed = {}
-    for key in KEYS:
-        given = {"period": "2024-06", "settings": str(project.root / "crm.toml"), "workspace": str(workspace)}
-        executed[key] = run_notebook(NOTEBOOKS / f"{key}.ipynb", workspace / f"{key}.ipynb", given)
-    return project, workspace, executed
-
-
 @pytest.mark.parametrize("key", KEYS)
-def test_a_notebook_runs_and_shows_pieces(shelf, key):
-    _, _, executed = shelf
+def test_a_notebook_runs_and_shows_pieces(project, key):
+    executed = project.executed
     pieces = [o for cell in executed[key].cells for o in cell.get("outputs", []) if FRAGMENT in o.get("data", {})]
     assert len(pieces) >= 6
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_notebook_writes_nothing_to_its_streams(shelf, key):
-    _, _, executed = shelf
+def test_a_notebook_writes_nothing_to_its_streams(project, key):
+    executed = project.executed
     assert render_body(executed[key]).remarks == ""
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_piece_reads_well_in_jupyterlab_too(shelf, key):
-    _, _, executed = shelf
+def test_a_piece_reads_well_in_jupyterlab_too(project, key):
+    executed = project.executed
     for cell in executed[key].cells:
         for output in cell.get("outputs", []):
             if FRAGMENT in output.get("data", {}):
@@ -92,8 +80,8 @@ def test_a_piece_reads_well_in_jupyterlab_too(shelf, key):
                 assert output.data["text/plain"].strip() or not output.data[FRAGMENT].strip()
 
 
-def test_the_numbers_of_the_notebooks_agree_with_one_another(shelf):
-    _, workspace, _ = shelf
+def test_the_numbers_of_the_notebooks_agree_with_one_another(project):
+    workspace = project.root / "data" / "processed" / "2024-06"
     facts = {key: json.loads((workspace / f"{key}.json").read_text())["facts"] for key in KEYS}
     assert facts["data_quality"]["rows_used"] + facts["data_quality"]["rows_set_aside"] < facts["data_quality"]["rows"]
     assert facts["customer_equity"]["lower"] < facts["customer_equity"]["equity"] < facts["customer_equity"]["upper"]

@@ -25,10 +25,10 @@ from crm_analysis.value.period import period_acquisition, value_period
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
-def run_cells(root: Path, period: str, workspace: Path) -> dict[str, str]:
-    """Run every notebook's cells in order; return the text of each chapter's pieces."""
+def run_cells(root: Path, period: str, workspace: Path, chapters: int = len(CHAPTERS)) -> dict[str, str]:
+    """Run the cells of the first notebooks in order; return the text of each chapter's pieces."""
     texts = {}
-    for chapter in CHAPTERS:
+    for chapter in CHAPTERS[:chapters]:
         file = NOTEBOOKS / f"{chapter.key}.ipynb"
         names: dict[str, object] = notebook_parameters(file)
         names |= {"period": period, "settings": str(root / "crm.toml"), "workspace": str(workspace)}
@@ -52,7 +52,12 @@ def run_cells(root: Path, period: str, workspace: Path) -> dict[str, str]:
 def tell(make_project, tmp_path_factory):
     """Tell the book of a shop: its orders, changes to its settings, and the period."""
 
-    def told(orders: pd.DataFrame | None = None, *changes: tuple[str, str], period: str = "2024-06") -> dict[str, str]:
+    def told(
+        orders: pd.DataFrame | None = None,
+        *changes: tuple[str, str],
+        period: str = "2024-06",
+        chapters: int = len(CHAPTERS),
+    ) -> dict[str, str]:
         project = make_project(orders=orders)
         file = project.root / "crm.toml"
         text = file.read_text()
@@ -62,7 +67,7 @@ def tell(make_project, tmp_path_factory):
         file.write_text(text)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", EstimationWarning)  # odd shops are doubtful; the book says so itself
-            return run_cells(project.root, period, tmp_path_factory.mktemp("workspace"))
+            return run_cells(project.root, period, tmp_path_factory.mktemp("workspace"), chapters)
 
     return told
 
@@ -176,17 +181,17 @@ def test_by_the_settings_future_customers_are_left_out(make_project):
 
 
 def test_a_log_that_stops_before_the_period_is_warned_about(tell, simulated_orders):
-    texts = tell(before(simulated_orders(), "2024-04-09"))
-    assert "days before the period" in texts["overview"]
-    assert "Data to 9 April 2024" in texts["overview"] or "Data to 8 April 2024" in texts["overview"]
+    text = tell(before(simulated_orders(), "2024-04-09"), chapters=1)["data_quality"]
+    assert "days before the period" in text
+    assert re.search(r"[89] April 2024", text)
 
 
 def test_a_month_without_newcomers_does_not_make_an_extract(tell, simulated_orders):
     orders = simulated_orders()
     first = orders.groupby("Customer ID")["Date"].transform("min")
-    texts = tell(orders[first < "2024-05-20"])
+    texts = tell(orders[first < "2024-05-20"], chapters=1)
     assert "No new customer since" in texts["data_quality"]
-    assert "one group" not in texts["overview"] + texts["data_quality"]
+    assert "one group" not in texts["data_quality"]
 
 
 def test_a_log_of_one_group_is_called_so(tell, simulated_orders):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import betaincinv
 
 from crm_analysis.data.contracts import LOST, WON, Day, to_day
 from crm_analysis.data.side_tables import read_prospects
@@ -247,7 +247,7 @@ def _stages(
     place = entries.groupby("stage")["place"].mean()
     order = sorted(rates, key=lambda stage: (place[stage], stage))
     counts = fates.reindex(index=order, columns=[WON, LOST, "open"], fill_value=0)
-    bounds = [stats.beta.ppf(tails, rates[stage].wins, rates[stage].losses) for stage in order]
+    bounds = [betaincinv(rates[stage].wins, rates[stage].losses, tails) for stage in order]
     to_come = [wins[stage].quantiles(tails) for stage in order]
     return pd.DataFrame(
         {

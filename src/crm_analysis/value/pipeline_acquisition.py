@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import betaincinv
 
 from crm_analysis.data.contracts import WON, Day, to_day
 from crm_analysis.data.side_tables import read_prospects
@@ -203,12 +203,12 @@ def _error(
     rng = np.random.default_rng(0)
     together = rng.uniform(size=_DRAWS)
     level = np.exp(rng.normal(-(inflow_error**2) / 2, inflow_error, size=_DRAWS))
-    total = coming * level * stats.beta.ppf(together, overall.wins, overall.losses) / overall.mean
+    total = coming * level * betaincinv(overall.wins, overall.losses, together) / overall.mean
     for stage, wins in in_time.items():
         here = certain[certain["stage"] == stage]
         mean, evidence = float(here["probability"].mean()), float(here["evidence"].mean())
         if mean > 0:
-            total = total + wins * stats.beta.ppf(together, mean * evidence, (1 - mean) * evidence) / mean
+            total = total + wins * betaincinv(mean * evidence, (1 - mean) * evidence, together) / mean
     return float(np.log(np.maximum(total, 1e-9)).std())
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import betaincinv
 
 from crm_analysis.data.contracts import WON
 from crm_analysis.models.histories import Floats
@@ -91,6 +91,8 @@ class Wins:
 
     def quantiles(self, at: list[float]) -> Floats:
         """Return quantiles of the Beta-binomial."""
+        from scipy import stats  # loads for most of a second, and only here is it wanted
+
         return stats.betabinom.ppf(at, self.prospects, self.rate.wins, self.rate.losses)
 
 
@@ -99,5 +101,5 @@ def drawn_wins(wins: list[Wins], rng: np.random.Generator) -> Floats:
     together = rng.uniform(size=_DRAWS)
     drawn = np.zeros(_DRAWS)
     for one in wins:
-        drawn += rng.binomial(one.prospects, stats.beta.ppf(together, one.rate.wins, one.rate.losses))
+        drawn += rng.binomial(one.prospects, betaincinv(one.rate.wins, one.rate.losses, together))
     return drawn
