@@ -1,5 +1,7 @@
 """How close to be to whom: relationship levels, renewals of contracts, money owed, and customers who bring others."""
 
+from typing import Protocol
+
 import pandas as pd
 
 from crm_analysis.data.company_log import open_side_table
@@ -14,11 +16,13 @@ from crm_analysis.report.stories.division import Divided
 from crm_analysis.report.stories.wording import why_refused
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.value.contract_streams import months_between
+from crm_analysis.value.pyramid import CustomerPyramid
 from crm_analysis.value.receivables import receivable_loss
 from crm_analysis.value.referrals import referral_values
 from crm_analysis.value.relationship import relationship_levels
 from crm_analysis.value.renewal_projection import renewal_projection
 from crm_analysis.value.segment_table import segment_table
+from crm_analysis.value.valued import Valued
 
 _LEVEL_WORDS = {
     "basic": N_("sell, and wait for the customer to come again"),
@@ -30,12 +34,26 @@ _LEVEL_WORDS = {
 _RENEWALS_SHOWN = 12
 
 
-def levels_table(chapter: Chapter, divided: Divided) -> Table | Note:
+class InTiers(Protocol):
+    """A base of customers or of members, valued and divided into tiers."""
+
+    @property
+    def values(self) -> Valued:
+        """What each is worth."""
+        ...
+
+    @property
+    def pyramid(self) -> CustomerPyramid:
+        """The tier of each."""
+        ...
+
+
+def levels_table(chapter: Chapter, divided: InTiers) -> Table | Note:
     """Say how close a relation each tier bears, by its customers and the margin of each."""
-    tiers = segment_table(divided.values, divided.pyramid.tier)
     try:
+        tiers = segment_table(divided.values, divided.pyramid.tier)
         levels = relationship_levels(tiers, **vars(chapter.settings.segments.relationship))
-    except SettingsError as error:  # fewer than three tiers and no cuts
+    except SettingsError as error:  # one tier, or fewer than three and no cuts
         return Note(_("No levels of relation"), (why_refused(error),))
     cuts = levels.attrs
     frame = levels.reset_index(names="tier")
