@@ -1,5 +1,7 @@
 """The figures of an equity and their intervals, whether customers buy or have contracts."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +10,7 @@ from crm_analysis.value.interval import INDIVIDUALS, NEWCOMERS, Interval
 from crm_analysis.value.potential import Potential
 
 
-class EquityFigures:
+class EquityFigures(ABC):
     """What `CustomerEquity` and `ContractEquity` say of themselves; their attributes are described there."""
 
     current: float
@@ -61,9 +63,9 @@ class EquityFigures:
         return Interval.of_draws(self.draws[column].to_numpy(), level=self.level, contains=contains)
 
     @property
+    @abstractmethod
     def _known(self) -> tuple[str, ...]:
         """What the draws of the fits contain."""
-        raise NotImplementedError
 
     @property
     def _sampling(self) -> tuple[str, ...]:
