@@ -10,10 +10,10 @@ from crm_analysis.data.summaries import summarize_customers
 from crm_analysis.errors import SettingsError
 from crm_analysis.models.bgnbd import fit_bgnbd
 from crm_analysis.models.gamma_gamma import fit_gamma_gamma
+from crm_analysis.models.interval import Interval
 from crm_analysis.periods import Month
 from crm_analysis.scorecard import INDICATORS, Scorecard, build_scorecard
 from crm_analysis.value.equity import customer_equity
-from crm_analysis.value.interval import Interval
 from crm_analysis.value.lifetime_value import lifetime_value
 
 INTERVAL = Interval(95.0, 105.0, 0.95, ("parameters",))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from crm_analysis.models.cnbd import CNBDFit, fit_cnbd
     from crm_analysis.models.gamma_gamma import GammaGammaFit, fit_gamma_gamma, spend_frequency_correlation
     from crm_analysis.models.interop import from_lifetimes, from_pymc_marketing, to_lifetimes
+    from crm_analysis.models.interval import Interval
     from crm_analysis.models.mbgnbd import MBGNBDFit, fit_mbgnbd
     from crm_analysis.models.memberships import contract_histories, joined_terms
     from crm_analysis.models.nbd import NBDFit, fit_nbd
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from crm_analysis.value.equity_history import equity_history
     from crm_analysis.value.estimator import CustomerValueRegressor, TimeOrigins
     from crm_analysis.value.forecast import Forecast, forecast_purchases
-    from crm_analysis.value.interval import Interval
     from crm_analysis.value.lifecycle import LifecycleStates, lifecycle_states
     from crm_analysis.value.lifetime_value import Costs, CustomerValues, lifetime_value
     from crm_analysis.value.likely_lost import LostRule, likely_lost
@@ -267,7 +267,7 @@ _HOMES = {
     "crm_analysis.value.equity_history": ("equity_history",),
     "crm_analysis.value.estimator": ("CustomerValueRegressor", "TimeOrigins"),
     "crm_analysis.value.forecast": ("Forecast", "forecast_purchases"),
-    "crm_analysis.value.interval": ("Interval",),
+    "crm_analysis.models.interval": ("Interval",),
     "crm_analysis.value.lifecycle": ("LifecycleStates", "lifecycle_states"),
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
     "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),

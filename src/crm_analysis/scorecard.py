@@ -10,10 +10,10 @@ from crm_analysis.data.activity import base_by_date, monthly_activity
 from crm_analysis.data.sources import Transactions
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import N_
+from crm_analysis.models.interval import Interval
 from crm_analysis.periods import Month
 from crm_analysis.value.equity import CustomerEquity
 from crm_analysis.value.equity_history import equity_history
-from crm_analysis.value.interval import Interval
 
 Verdict = Literal["better", "worse", "unchanged", "no clear change", "neutral"]
 MONTHS_SHOWN = 13

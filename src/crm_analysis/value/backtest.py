@@ -22,13 +22,13 @@ from crm_analysis.messages import _, day
 from crm_analysis.models.bgnbd import BGNBDFit
 from crm_analysis.models.clocked import ClockedFit
 from crm_analysis.models.histories import Floats, Integers
+from crm_analysis.models.interval import INDIVIDUALS, Interval
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, Horizon, TimeUnit, horizon_in_units
 from crm_analysis.progress import Progress, Step
 from crm_analysis.value.backtest_result import Backtest
 from crm_analysis.value.candidates import Candidate, fit_candidate, named
 from crm_analysis.value.draws import doubts, drawn_fits
-from crm_analysis.value.interval import INDIVIDUALS, Interval
 from crm_analysis.value.level import at_level, level_of
 from crm_analysis.value.naive_rules import NAIVE_RULES, KnownPast, NaiveRule
 from crm_analysis.value.scores import (

@@ -6,8 +6,8 @@ from datetime import date
 import pandas as pd
 
 from crm_analysis.messages import _, count, number, percent, plural
+from crm_analysis.models.interval import Interval
 from crm_analysis.periods import TimeUnit
-from crm_analysis.value.interval import Interval
 
 # A total within this share of what happened is called close, within twice of it fair.
 _CLOSE = 0.10

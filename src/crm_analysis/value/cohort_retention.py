@@ -9,8 +9,8 @@ import pandas as pd
 from crm_analysis.data.cohorts import Calendar, cohort_counts
 from crm_analysis.data.contracts import Day, to_day
 from crm_analysis.errors import SettingsError
+from crm_analysis.models.shares import wilson_interval
 from crm_analysis.value.lifetime_value import CustomerValues
-from crm_analysis.value.shares import wilson_interval
 
 
 @dataclass(frozen=True, eq=False)

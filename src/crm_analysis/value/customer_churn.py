@@ -14,12 +14,12 @@ from crm_analysis.messages import _, count, day
 from crm_analysis.models.histories import Floats
 from crm_analysis.models.memberships import joined_terms
 from crm_analysis.models.purchase_fit import PurchaseFit
+from crm_analysis.models.shares import wilson_interval
 from crm_analysis.models.terms import renewals_made
 from crm_analysis.periods import horizon_in_units
 from crm_analysis.value.draws import drawn_fits, knows_its_doubt
 from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.loss import NOT_KNOWN, Loss, unknown
-from crm_analysis.value.shares import wilson_interval
 
 
 def by_rule(transactions: Any, start: date, end: date, active_days: int) -> Loss:

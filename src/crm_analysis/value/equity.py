@@ -13,11 +13,11 @@ import pandas as pd
 
 from crm_analysis.errors import SettingsError
 from crm_analysis.models.checks import check_draws, check_level
+from crm_analysis.models.interval import SAMPLING
 from crm_analysis.value.acquisition import Acquisition
 from crm_analysis.value.draws import doubts
 from crm_analysis.value.equity_draws import DRAWN, draw_equity
 from crm_analysis.value.equity_figures import EquityFigures
-from crm_analysis.value.interval import SAMPLING
 from crm_analysis.value.lifetime_value import CustomerValues
 from crm_analysis.value.potential import Potential, potential_value
 

@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 import pandas as pd
 
+from crm_analysis.models.interval import INDIVIDUALS, NEWCOMERS, Interval
 from crm_analysis.value.acquisition import Acquisition
-from crm_analysis.value.interval import INDIVIDUALS, NEWCOMERS, Interval
 from crm_analysis.value.potential import Potential
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from crm_analysis.data.day_columns import to_days
 from crm_analysis.errors import Violation, refuse
 from crm_analysis.messages import _, count, day, percent
+from crm_analysis.models.shares import wilson_interval
 from crm_analysis.value.loss import Loss, unknown
-from crm_analysis.value.shares import wilson_interval
 
 _TABLE = "exits"
 

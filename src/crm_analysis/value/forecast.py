@@ -17,13 +17,13 @@ from crm_analysis.data.summaries import CustomerSummary, summarize_customers
 from crm_analysis.errors import DataError
 from crm_analysis.messages import _, count, day, number, percent
 from crm_analysis.models.clocked import ClockedFit
+from crm_analysis.models.interval import Interval
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import DAYS_PER_UNIT, DAYS_PER_YEAR, Horizon, TimeUnit, horizon_in_units, units_per_year
 from crm_analysis.progress import Progress
 from crm_analysis.value.backtest import backtest
 from crm_analysis.value.backtest_result import Backtest
 from crm_analysis.value.candidates import FOR_AN_EXTRACT, FOR_AN_OPEN_SHOP, Candidate, fit_candidate, named
-from crm_analysis.value.interval import Interval
 from crm_analysis.value.known_share import orders_of_known_customers
 from crm_analysis.value.level import VOLUME_ERROR, Level, at_level, level_of
 from crm_analysis.value.purchase_intervals import total_purchases_interval

@@ -12,9 +12,9 @@ from crm_analysis.messages import _, count, number, percent
 from crm_analysis.models.checks import check_whole, is_number
 from crm_analysis.models.histories import Floats
 from crm_analysis.models.purchase_fit import PurchaseFit
+from crm_analysis.models.shares import wilson_interval
 from crm_analysis.periods import DAYS_PER_UNIT, TimeUnit
 from crm_analysis.value.lifetime_value import CustomerValues
-from crm_analysis.value.shares import wilson_interval
 
 # Least probability of each band; most customers of an open shop are above one half.
 _BANDS = np.array([0.0, 0.5, 0.6, 0.7, 0.8, 0.9])

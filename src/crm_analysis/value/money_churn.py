@@ -9,8 +9,8 @@ import pandas as pd
 
 from crm_analysis.data.purchases_between import purchases_between
 from crm_analysis.messages import _, count, day
+from crm_analysis.models.shares import ratio_interval
 from crm_analysis.value.loss import Loss, unknown
-from crm_analysis.value.shares import ratio_interval
 
 
 @dataclass(frozen=True)

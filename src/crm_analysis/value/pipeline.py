@@ -14,7 +14,7 @@ from crm_analysis.data.side_tables import read_prospects
 from crm_analysis.errors import DataError
 from crm_analysis.messages import _, count, percent, plural
 from crm_analysis.models.checks import check_level
-from crm_analysis.value.interval import INDIVIDUALS, Interval
+from crm_analysis.models.interval import INDIVIDUALS, Interval
 from crm_analysis.value.stage_rates import Ends, Rate, Wins, drawn_wins
 
 # With fewer prospects that were won or lost, stages are not told apart.

@@ -9,10 +9,10 @@ from crm_analysis.data.summaries import CustomerSummary
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.models.checks import check_level, require_summary
 from crm_analysis.models.histories import Floats, Integers
+from crm_analysis.models.interval import INDIVIDUALS, Interval
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon
 from crm_analysis.value.draws import doubts, drawn_fits, knows_its_doubt
-from crm_analysis.value.interval import INDIVIDUALS, Interval
 
 # Kinds of customers held at once; times 400 draws that is 64 MB.
 _KINDS_AT_ONCE = 20_000

@@ -13,8 +13,8 @@ from crm_analysis.models.checks import check_whole
 from crm_analysis.models.histories import Floats
 from crm_analysis.models.memberships import Contracts, contracts
 from crm_analysis.models.sbg import SBGFit, fit_sbg
+from crm_analysis.models.shares import wilson_interval
 from crm_analysis.value.draws import drawn_fits, knows_its_doubt
-from crm_analysis.value.shares import wilson_interval
 
 
 @dataclass(frozen=True, eq=False)

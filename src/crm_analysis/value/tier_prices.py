@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.errors import Violation, refuse
-from crm_analysis.value.shares import ratio_interval
+from crm_analysis.models.shares import ratio_interval
 
 _TABLE = "lines"
 _NEEDED = ("customer_id", "product", "quantity", "amount")

@@ -15,9 +15,9 @@ from crm_analysis.data.summaries import summarize_customers
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import _, count, day
 from crm_analysis.models.checks import check_whole, is_number
+from crm_analysis.models.shares import wilson_interval
 from crm_analysis.periods import DAYS_PER_UNIT
 from crm_analysis.value.lifetime_value import CustomerValues, of_histories, residual_value
-from crm_analysis.value.shares import wilson_interval
 
 
 @dataclass(frozen=True, eq=False)

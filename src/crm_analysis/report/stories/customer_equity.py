@@ -9,6 +9,7 @@ from crm_analysis.data.company_log import open_side_table
 from crm_analysis.data.side_door import SideTable
 from crm_analysis.messages import _, count, day, money, month_of, number, percent, plural, short_money
 from crm_analysis.messages import rate as write_rate
+from crm_analysis.models.interval import Interval
 from crm_analysis.periods import Horizon, horizon_in_units
 from crm_analysis.report.chapter import Chapter, Memory
 from crm_analysis.report.figures.concentration_curve import concentration_curve
@@ -27,7 +28,6 @@ from crm_analysis.report.tables import Column, Table
 from crm_analysis.scorecard import Scorecard, build_scorecard
 from crm_analysis.value.equity import CustomerEquity, customer_equity
 from crm_analysis.value.equity_history import equity_grid
-from crm_analysis.value.interval import Interval
 from crm_analysis.value.lifetime_value import Costs, CustomerValues
 from crm_analysis.value.period import period_acquisition
 from crm_analysis.value.potential import Pieces

@@ -6,12 +6,12 @@ from datetime import date
 from typing import Any
 
 from crm_analysis.messages import _, currency_name, day, month_name, month_of, percent, plural, short_money
+from crm_analysis.models.interval import Interval
 from crm_analysis.report.chapter import Chapter, Memory
 from crm_analysis.report.contents import chapters_of
 from crm_analysis.report.pieces import Alert, Alerts, ChapterList, Finding, Headline
 from crm_analysis.report.stories.wording import horizon_words
 from crm_analysis.scorecard import Indicator, Scorecard
-from crm_analysis.value.interval import Interval
 
 
 @dataclass(frozen=True, eq=False)

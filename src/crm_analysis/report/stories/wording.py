@@ -4,11 +4,11 @@ import math
 
 from crm_analysis.messages import N_, _, count, money, number, percent, rate
 from crm_analysis.models.cnbd import CNBDFit, ModifiedCNBDFit
+from crm_analysis.models.interval import INDIVIDUALS, NEWCOMERS, SAMPLING, Interval
 from crm_analysis.models.purchase_fit import PurchaseFit
 from crm_analysis.periods import Horizon, horizon_text
 from crm_analysis.settings import MoneySettings
 from crm_analysis.value.equity_figures import EquityFigures
-from crm_analysis.value.interval import INDIVIDUALS, NEWCOMERS, SAMPLING, Interval
 from crm_analysis.value.lifetime_value import Assumptions, CustomerValues
 
 UNITS = (

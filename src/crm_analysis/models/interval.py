@@ -9,6 +9,7 @@ from crm_analysis.models.histories import Floats
 
 INDIVIDUALS = "individual randomness"
 SAMPLING = "sampling of customers"
+RESPONDENTS = "sampling of respondents"
 NEWCOMERS = "number of new customers"
 
 

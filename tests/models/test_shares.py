@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_analysis.value.shares import ratio_interval, wilson_interval
+from crm_analysis.models.shares import ratio_interval, wilson_interval
 
 
 @pytest.mark.parametrize(

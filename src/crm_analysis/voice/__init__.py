@@ -1,0 +1,1 @@
+"""The customer's voice: satisfaction and loyalty from surveys, and what goes with them."""
