@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
 
+from crm_analysis.data import engines
 from crm_analysis.data.refunds import net_refunds
 from crm_analysis.settings import DoorRules, EngineSettings, LineMargins
 
@@ -71,6 +73,11 @@ class CheckedLog:
     all_named: bool = False
     margins: LineMargins | None = None
     cuts: dict[date | None, Any] = field(init=False, repr=False, default_factory=dict)
+
+    @cached_property
+    def judged(self) -> engines.DatedTable:
+        """Every line of a copied log with its outcome as of a day."""
+        return engines.DatedTable(lambda as_of: judge(self, self.lines, as_of))
 
 
 def judge(log: CheckedLog, lines: ir.Table, as_of: date | None) -> ir.Table:

@@ -443,9 +443,10 @@ def _cut(log: CheckedLog, as_of: date | None) -> Transactions:
 
 
 def _new_cut(log: CheckedLog, as_of: date | None) -> Transactions:
-    judged = judge(log, log.lines, as_of)
-    if log.is_copied:
-        judged = engines.keep(judged)  # a log is cut once and asked many times
+    if not log.is_copied:
+        judged = judge(log, log.lines, as_of)
+    else:  # cut once and asked many times
+        judged = engines.keep(judge(log, log.lines, None)) if as_of is None else log.judged.keep(as_of)
     used = used_lines(log, judged, as_of)
     reconciliation, first_date, last_date = reconcile(log, judged)
     return Transactions(

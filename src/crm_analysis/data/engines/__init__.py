@@ -14,12 +14,14 @@ from crm_analysis.data.engines.asking import (
     tries,
     unmarked_instants,
 )
+from crm_analysis.data.engines.dated import DatedTable
 from crm_analysis.data.engines.keeping import join_small, keep, keep_in_files, own_file, slice_of
 from crm_analysis.data.engines.plain_words import changed_while_read, told_plainly
 from crm_analysis.data.engines.reaching import connect, embedded, named_table
 from crm_analysis.data.engines.writing import write_mapped, write_parquet, write_table
 
 __all__ = [
+    "DatedTable",
     "at_least",
     "batches",
     "changed_while_read",

@@ -26,11 +26,11 @@ def keep(table: ir.Table) -> ir.Table:
         backend = cast("Any", table.get_backend())
         name = f"kept_{uuid.uuid4().hex}"
         if name_of(table) != "pyspark":
-            return _until_forgotten(backend.create_table(name, table, temp=True), backend.drop_table, name)
+            return until_forgotten(backend.create_table(name, table, temp=True), backend.drop_table, name)
         # Spark's own cache is computed when first asked for, and again from the source when memory runs short.
         frame = spark_frame(table).localCheckpoint(eager=True)
         frame.createOrReplaceTempView(name)
-        return _until_forgotten(backend.table(name), backend._session.catalog.dropTempView, name)
+        return until_forgotten(backend.table(name), backend._session.catalog.dropTempView, name)
 
 
 def keep_in_files(parts: Iterable[ir.Table], engine: EngineSettings) -> ir.Table:
@@ -89,10 +89,10 @@ def join_small(table: ir.Table, content: pa.Table) -> ir.Table:
         name = f"joined_{uuid.uuid4().hex}"
         if name_of(table) == "pyspark":
             backend._session.createDataFrame(content).createOrReplaceTempView(name)
-            return _until_forgotten(backend.table(name), backend._session.catalog.dropTempView, name)
+            return until_forgotten(backend.table(name), backend._session.catalog.dropTempView, name)
         if name_of(table) == "duckdb":
             backend.con.register(name, content)
-            return _until_forgotten(backend.table(name), backend.con.unregister, name)
+            return until_forgotten(backend.table(name), backend.con.unregister, name)
         # Row by row INSERTs are what ibis would do; COPY is two orders of magnitude faster.
         if name_of(table) == "postgres":
             return _copy_into_postgres(backend, content, name)
@@ -110,7 +110,7 @@ def _copy_into_postgres(backend: Any, content: pa.Table, name: str) -> ir.Table:
     return made
 
 
-def _until_forgotten(table: ir.Table, drop: Callable[[str], Any], name: str) -> ir.Table:
+def until_forgotten(table: ir.Table, drop: Callable[[str], Any], name: str) -> ir.Table:
     """Return a table that is dropped when nothing refers to it any more."""
     weakref.finalize(table.op(), _drop, drop, name)
     return table
