@@ -25,7 +25,7 @@ AS_OF = date(1998, 6, 30)
 
 # What takes a minute to make is made by one worker: tests that look at the simulated company's book stay together, so
 # do those that share a database server and a Spark, and any other file stays whole.
-BOOK = {"project", "twin", "book"}
+BOOK = {"project", "twin", "book", "survey_books", "survey_book"}
 ENGINES = TESTS / "engines"
 
 

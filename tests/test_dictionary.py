@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_analysis.data.contracts import SIDE_TABLES, TRANSACTION_CONTRACT
+from crm_analysis.codebook import Codebook
+from crm_analysis.data.contracts import SIDE_TABLES, SURVEY_CONTRACT, TRANSACTION_CONTRACT
 from crm_analysis.settings import Settings, TransactionColumns
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -33,6 +34,19 @@ def settings_columns(name: str) -> dict[str, bool]:
     """Columns that `[sources.<name>.columns]` takes, and whether they have a name without one given."""
     source = Settings.model_validate({"sources": {name: {"path": "a.csv"}}}).sources.beside_the_log()[name]
     return {column: called is not None for column, called in source.columns.model_dump().items()}
+
+
+def test_the_dictionary_has_the_columns_of_a_survey_that_are_no_questions():
+    assert columns_of("Survey") == {column.name: column.required for column in SURVEY_CONTRACT}
+
+
+def test_the_settings_take_the_columns_of_a_survey_that_are_no_questions():
+    assert settings_columns("survey") == {column.name: column.required for column in SURVEY_CONTRACT}
+
+
+def test_the_settings_are_told_of_every_key_of_the_codebook():
+    told = (DOCS / "settings.md").read_text(encoding="utf-8")
+    assert [name for name in Codebook.model_fields if not re.search(rf"`(survey)?\.{name}\b", told)] == []
 
 
 @pytest.mark.parametrize("name", SIDE_TABLES)

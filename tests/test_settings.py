@@ -232,14 +232,28 @@ CONTRACTS = '[sources.memberships]\npath = "members.csv"\n'
 
 def test_memberships_without_a_log_make_a_company_of_contracts(tmp_path):
     settings = load_settings(write(tmp_path, CONTRACTS))
-    assert settings.is_contractual
+    assert settings.kind == "contracts"
     assert settings.sources.transactions is None
 
 
 def test_memberships_beside_a_log_leave_a_shop_a_shop(tmp_path):
     settings = load_settings(write(tmp_path, CONTRACTS + "[sources.transactions]\n"))
-    assert not settings.is_contractual
+    assert settings.kind == "shop"
     assert settings.sources.purchase_log.path == "data/raw/transactions.csv"
+
+
+SURVEY = '[sources.survey]\npath = "answers.csv"\n'
+
+
+def test_a_survey_alone_is_a_company_that_only_asks(tmp_path):
+    settings = load_settings(write(tmp_path, SURVEY))
+    assert settings.kind == "survey"
+    assert settings.sources.transactions is None
+
+
+@pytest.mark.parametrize(("others", "kind"), [(CONTRACTS, "contracts"), ("[sources.transactions]\n", "shop")])
+def test_a_survey_beside_another_table_leaves_the_company_what_it_is(tmp_path, others, kind):
+    assert load_settings(write(tmp_path, SURVEY + others)).kind == kind
 
 
 def test_a_file_without_sources_reads_the_log_of_the_default_name(tmp_path):

@@ -6,9 +6,9 @@ Each class carries the exit code of the command line, so that a scheduler sees t
 
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the command line answers before pandas is there
     import pandas as pd
@@ -92,6 +92,28 @@ def refuse(violations: Iterable[Violation]) -> None:
 def rows_message(rule: str, rows: "pd.DataFrame", *, table: str, fix: str, column: str = "") -> str:
     """Return the message of one broken rule, given all rows that break it."""
     return Violation(table, column, rule, len(rows), fix, rows.head(5)).message()
+
+
+def problem_lines(problems: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return one line for each problem of settings, as pydantic tells them: the key, what is wrong, what was given."""
+    lines = []
+    for problem in problems:
+        key = ".".join(str(part) for part in problem["loc"])
+        is_unknown = problem["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+        what = "unknown key; check its spelling" if is_unknown else _in_words(problem)
+        given = "" if is_unknown else f" (given: {problem['input']!r})"
+        lines.append(f"  {key}: {what}{given}" if key else f"  {what}{given}")
+    return lines
+
+
+def _in_words(problem: Mapping[str, Any]) -> str:
+    """Return what pydantic says is wrong; where a list is wanted, which would be one, for it speaks of tuples."""
+    if problem["type"] != "tuple_type":
+        return str(problem["msg"])
+    given = problem["input"]
+    ends = problem["loc"][-1:] == ("scale",)
+    example = [1, 10] if ends else [given] if isinstance(given, str | int | float) else ["price", "staff"]
+    return f"give a list such as {example!r}"
 
 
 def listing(names: Sequence[str]) -> str:

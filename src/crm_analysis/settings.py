@@ -25,7 +25,8 @@ from pydantic import (
     model_validator,
 )
 
-from crm_analysis.errors import SettingsError, listing
+from crm_analysis.codebook import Codebook
+from crm_analysis.errors import SettingsError, listing, problem_lines
 from crm_analysis.periods import TimeUnit, horizon_in_units, horizon_text
 from crm_analysis.segment_rules import (
     LifecycleRules,
@@ -43,6 +44,7 @@ from crm_analysis.side_sources import (
     MembershipSource,
     ProspectSource,
     SideSource,
+    SurveySource,
 )
 
 _DEFAULT_LOG = "data/raw/transactions.csv"
@@ -194,8 +196,8 @@ class TransactionSource(_Part):
 class Sources(_Part):
     """The tables that come in; all but the purchase log may be left out.
 
-    A company of contracts has memberships and no purchase log: where memberships are named and transactions are not,
-    `transactions` is None.
+    A company of contracts has memberships and no purchase log, and who only asks has a survey alone: where either is
+    named and transactions are not, `transactions` is None.
     """
 
     transactions: TransactionSource | None = Field(default_factory=TransactionSource)
@@ -204,18 +206,20 @@ class Sources(_Part):
     prospects: ProspectSource | None = None
     market: MarketSource | None = None
     exits: ExitSource | None = None
+    survey: SurveySource | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _no_log_beside_contracts(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("memberships") is not None and "transactions" not in given:
-            return {**given, "transactions": None}
-        return given
+    def _no_log_beside_others(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "transactions" in given:
+            return given
+        others = [given.get("memberships"), given.get("survey")]
+        return given if others == [None, None] else {**given, "transactions": None}
 
     @model_validator(mode="after")
     def _has_a_table(self) -> "Sources":
-        if self.transactions is None and self.memberships is None:
-            raise ValueError("name a purchase log (transactions) or a table of contracts (memberships)")
+        if self.transactions is None and self.memberships is None and self.survey is None:
+            raise ValueError("name a purchase log (transactions), a table of contracts (memberships) or a survey")
         return self
 
     @property
@@ -225,13 +229,13 @@ class Sources(_Part):
         Raises
         ------
         SettingsError
-            For a company of contracts, which has none.
+            For a company that has none, because it lives on contracts or only asks.
         """
         if self.transactions is None:
             raise SettingsError(
                 "this needs a purchase log, and crm.toml names none: with [sources.memberships] alone a company lives "
-                "on contracts. Name the log under [sources.transactions]; the book of contracts is made by "
-                "`crm-analysis report`."
+                "on contracts, with [sources.survey] alone it only asks. Name the log under [sources.transactions]; "
+                "the book of contracts or of the survey is made by `crm-analysis report`."
             )
         return self.transactions
 
@@ -475,6 +479,7 @@ class Settings(_Part):
     scenarios: dict[str, ScenarioSettings] = Field(default_factory=dict)
     engine: EngineSettings = EngineSettings()
     segments: SegmentSettings = SegmentSettings()
+    survey: Codebook = Codebook()
     report: ReportSettings = ReportSettings()
 
     @field_validator("acquisition", mode="after")
@@ -486,9 +491,11 @@ class Settings(_Part):
         return acquisition
 
     @property
-    def is_contractual(self) -> bool:
-        """Whether the company lives on contracts alone, with no purchase log."""
-        return self.sources.transactions is None
+    def kind(self) -> Literal["shop", "contracts", "survey"]:
+        """What the book stands on: a purchase log, without one contracts, without either a survey."""
+        if self.sources.transactions is not None:
+            return "shop"
+        return "contracts" if self.sources.memberships is not None else "survey"
 
     def path(self, relative: str) -> Path:
         """Return `relative` as a path below `root` (an absolute one stays as it is)."""
@@ -517,7 +524,8 @@ def load_settings(path: str | Path = "crm.toml") -> Settings:
     try:
         return Settings(root=root, file=os.path.relpath(path.resolve(), root), **content)
     except ValidationError as error:
-        raise SettingsError(_all_problems(path, error)) from None
+        lines = [f"{path}: {error.error_count()} problem(s).", *problem_lines(error.errors())]
+        raise SettingsError("\n".join(lines)) from None
 
 
 def _content(path: Path, builds_on_this: tuple[Path, ...]) -> tuple[dict[str, Any], Path]:
@@ -545,14 +553,3 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         if isinstance(below[key], dict) and isinstance(above[key], dict):
             merged[key] = _merged(below[key], above[key])
     return merged
-
-
-def _all_problems(path: Path, error: ValidationError) -> str:
-    lines = [f"{path}: {error.error_count()} problem(s)."]
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        is_unknown = problem["type"] in ("extra_forbidden", "unexpected_keyword_argument")
-        what = "unknown key; check its spelling" if is_unknown else problem["msg"]
-        given = "" if is_unknown else f" (given: {problem['input']!r})"
-        lines.append(f"  {key}: {what}{given}")
-    return "\n".join(lines)

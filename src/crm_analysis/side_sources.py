@@ -74,16 +74,23 @@ class ExitColumns(_Part):
     share_of_wallet: str | None = None
 
 
-class SideSource(_Part):
-    """Where such a table is: a file below the project, or a table an ibis URL can name; one of the two.
+class SurveyColumns(_Part):
+    """Names of the columns in a survey that are no questions; what the questions are is told by the codebook."""
 
-    `date_format` is a strptime pattern for its text dates; without it ISO dates are read.
-    """
+    respondent_id: str = "respondent_id"
+    wave: str = "wave"
+    customer_id: str | None = None
+    weight: str | None = None
+    comment: str | None = None
+    not_applicable: str | None = None
+
+
+class SideSource(_Part):
+    """Where such a table is: a file below the project, or a table an ibis URL can name; one of the two."""
 
     path: str | None = None
     connection: str | None = None
     table: str | None = None
-    date_format: str | None = None
     columns: _Part
 
     @model_validator(mode="before")
@@ -94,31 +101,49 @@ class SideSource(_Part):
         return given
 
 
-class CustomerSource(SideSource):
+class DatedSource(SideSource):
+    """Where a table with dates is; `date_format` is a strptime pattern for text, without it ISO dates are read."""
+
+    date_format: str | None = None
+
+
+class CustomerSource(DatedSource):
     """Where the customers are."""
 
     columns: CustomerColumns = CustomerColumns()
 
 
-class MembershipSource(SideSource):
+class MembershipSource(DatedSource):
     """Where the contracts are."""
 
     columns: MembershipColumns = MembershipColumns()
 
 
-class ProspectSource(SideSource):
+class ProspectSource(DatedSource):
     """Where the history of prospects is."""
 
     columns: ProspectColumns = ProspectColumns()
 
 
-class MarketSource(SideSource):
+class MarketSource(DatedSource):
     """Where the size of the market is."""
 
     columns: MarketColumns = MarketColumns()
 
 
-class ExitSource(SideSource):
+class ExitSource(DatedSource):
     """Where the exits are."""
 
     columns: ExitColumns = ExitColumns()
+
+
+class SurveySource(SideSource):
+    """Where the answers to the survey are; the path may also be of an SPSS file.
+
+    `wave` is the wave of all rows, of a source that has no column of it. `numbered` gives respondents without an id
+    their number in the source.
+    """
+
+    columns: SurveyColumns = SurveyColumns()
+    wave: str | None = None
+    numbered: bool = False

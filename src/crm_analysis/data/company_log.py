@@ -14,10 +14,12 @@ from crm_analysis.data.loading import NoRows, load_raw
 from crm_analysis.data.log_parts import LogPart, added_up, count_parts
 from crm_analysis.data.side_door import SideTable, read_side_table
 from crm_analysis.data.sources import Transactions, read_deliveries, read_transactions
+from crm_analysis.data.survey import Survey
+from crm_analysis.data.survey_door import read_survey
 from crm_analysis.errors import SettingsError, listing
 from crm_analysis.progress import Progress
 from crm_analysis.settings import Settings, TransactionSource
-from crm_analysis.side_sources import SideSource
+from crm_analysis.side_sources import DatedSource, SideSource, SurveySource
 
 # Where the lines of checked deliveries are kept, below the processed tables.
 KEPT_IN = "deliveries"
@@ -123,6 +125,7 @@ def open_side_table(settings: Settings, name: SideName, *, as_of: date | None = 
     source = settings.sources.beside_the_log().get(name)
     if source is None:
         return None
+    assert isinstance(source, DatedSource)  # all but the survey
     where, connection = _place(settings, source, name)
     return read_side_table(
         SIDE_TABLES[name],
@@ -134,6 +137,50 @@ def open_side_table(settings: Settings, name: SideName, *, as_of: date | None = 
         settings.company.timezone,
         settings.engine,
     )
+
+
+def open_survey(settings: Settings, *, as_of: date | None = None) -> Survey | None:
+    """Read the company's survey through the door.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the survey is, and its codebook.
+    as_of : date, optional
+        Last day that is seen: waves of months that were not over are not.
+
+    Returns
+    -------
+    Survey or None
+        None where the settings name no such source.
+
+    Raises
+    ------
+    DataError
+        When the source cannot be reached or read, or breaks rules.
+    SettingsError
+        When the codebook is wrong.
+    """
+    source = settings.sources.survey
+    if source is None:
+        return None
+    where, connection = _place(settings, source, "survey")
+    return read_survey(
+        where,
+        codebook=settings.survey,
+        columns=_named(source),
+        as_of=as_of,
+        connection=connection,
+        wave=source.wave,
+        numbered=source.numbered,
+        engine=settings.engine,
+    )
+
+
+def _named(source: SurveySource) -> dict[str, str]:
+    """Return the columns that were named, and not those that have their own names."""
+    columns = source.columns.model_dump(exclude_none=True)
+    return {name: called for name, called in columns.items() if called != name}
 
 
 def _place(

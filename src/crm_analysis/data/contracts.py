@@ -231,10 +231,26 @@ SIDE_TABLES: dict[SideName, SideContract] = {
     contract.name: contract for contract in (CUSTOMERS, MEMBERSHIPS, PROSPECTS, MARKET, EXITS)
 }
 
+# What is no question of a survey; the questions are those of the codebook.
+SURVEY_CONTRACT: tuple[Column, ...] = (
+    Column("respondent_id", "id", "Who answered; text; no two rows of a wave have the same.", required=True),
+    Column("wave", "text", "When people were asked, such as 2024-06.", required=True),
+    Column("customer_id", "id", "Who that is, as in the purchase log; blank where it is not known."),
+    Column("weight", "number", "What the respondent counts.", within="not negative"),
+    Column("comment", "text", "What the respondent wrote."),
+    Column("not_applicable", "text", "Ratings that do not apply, parted by blanks; driver_ may be left out."),
+)
+
 SIDE_OUTCOMES: tuple[Outcome, ...] = (
     Outcome("used", "used", N_("used")),
     Outcome("repeated_stage", "set_aside", N_("the same stage of a prospect once more on one day")),
     Outcome("after_as_of", "not_seen", N_("after the as-of date")),
+)
+
+SURVEY_OUTCOMES: tuple[Outcome, ...] = (
+    Outcome("used", "used", N_("used")),
+    Outcome("straight_liner", "set_aside", N_("one mark for every rating, set aside by the rule on straight-liners")),
+    Outcome("after_as_of", "not_seen", N_("in a wave that is not over at the as-of date")),
 )
 
 
