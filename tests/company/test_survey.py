@@ -6,7 +6,7 @@ import pytest
 import statsmodels.api as sm
 
 from crm_analysis.company.drawing import mean_on_scale
-from crm_analysis.company.kano import ANSWERS, TABLE
+from crm_analysis.voice.kano import ANSWERS, TABLE
 
 
 @pytest.fixture(scope="module")

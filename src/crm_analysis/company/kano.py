@@ -1,17 +1,13 @@
 """Kano pairs: how one would feel with a feature and without it, for features whose kind is planted."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-KanoKind = Literal["A", "O", "M", "I", "R", "Q"]
-"""Attractive, one-dimensional, must-be, indifferent, reverse; questionable is no kind but a contradiction."""
-
-ANSWERS = ("like", "must-be", "neutral", "live-with", "dislike")
-# Rows: with the feature; columns: without it; both in the order of ANSWERS. Kano (1984), as it is commonly printed.
-TABLE = ("QAAAO", "RIIIM", "RIIIM", "RIIIM", "RRRRQ")
+from crm_analysis.voice.kano import ANSWERS, TABLE
+from crm_analysis.voice.kano_kinds import KanoKind
 
 
 class Feature(NamedTuple):

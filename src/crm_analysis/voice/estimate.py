@@ -1,12 +1,14 @@
 """A figure from a survey with its interval, and how many answers are behind it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
+from crm_analysis.data.survey_rules import SMALL_BASE, SMALL_SAMPLE
 from crm_analysis.models.interval import Interval
 
-# Under so many answers a figure is flagged; under so many in all, a model is.
-SMALL_BASE = 30
-SMALL_SAMPLE = 100
+__all__ = ["SMALL_BASE", "SMALL_SAMPLE", "Estimate", "estimate_table"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +45,10 @@ class Estimate:
 
     def __float__(self) -> float:
         return self.value
+
+
+def estimate_table(estimates: Sequence[Estimate], *, index: pd.Index) -> pd.DataFrame:
+    """Return estimates as rows: n, effective_n, value, lower, upper."""
+    columns = ["n", "effective_n", "value", "lower", "upper"]
+    rows = [(each.n, each.effective_n, each.value, each.interval.lower, each.interval.upper) for each in estimates]
+    return pd.DataFrame(rows, columns=columns, index=index)

@@ -1,6 +1,6 @@
 """Answers as the measures and models take them: a frame or a `Survey`, columns that are numbers, weights that count."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from crm_analysis.errors import DataError, SettingsError, Violation, listing, re
 from crm_analysis.models.histories import Floats
 
 _TABLE = "survey answers"
+_NO_NUMBERS = "mMc"  # kinds of numpy: spans of time, dates and complex numbers, all of which it makes floats of
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,18 +60,12 @@ def take_responses(responses: Any, columns: Sequence[str], *, weights: Any = Non
     DataError
         When answers are no numbers or infinite, or weights are missing or negative: every column at once.
     """
-    if not isinstance(responses, pd.DataFrame | Survey):
-        raise SettingsError(f"responses must be a DataFrame or a Survey, not a {type(responses).__name__}.")
-    frame = responses.frame if isinstance(responses, Survey) else responses
-    columns = list(columns)
+    columns = names_of("columns", columns)
+    frame = frame_of(responses, columns)
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise SettingsError(f"{listing(twice)}: named more than once.")
-    absent = [str(name) for name in columns if name not in frame.columns]
-    if absent:
-        there = listing([str(name) for name in frame.columns])
-        raise SettingsError(f"there is no column {listing(absent)} in the answers; the columns are {there}.")
-    numbers = {name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in columns}
+    numbers = {name: as_numbers(frame[name]) for name in columns}
     refuse(
         Violation(
             _TABLE,
@@ -91,6 +86,78 @@ def take_responses(responses: Any, columns: Sequence[str], *, weights: Any = Non
     return Responses(pd.DataFrame(numbers, index=frame.index, columns=columns), used, known, is_weighted)
 
 
+def frame_of(responses: Any, columns: Sequence[Any] = ()) -> pd.DataFrame:
+    """Return the answers as they are, numbers or not.
+
+    Raises
+    ------
+    SettingsError
+        When `responses` is neither a DataFrame nor a Survey, or one of `columns` is not there, or there more than once.
+    """
+    if not isinstance(responses, pd.DataFrame | Survey):
+        raise SettingsError(f"responses must be a DataFrame or a Survey, not a {type(responses).__name__}.")
+    frame = responses.frame if isinstance(responses, Survey) else responses
+    columns = names_of("columns", columns)
+    absent = [str(name) for name in columns if name not in frame.columns]
+    if absent:
+        there = listing([str(name) for name in frame.columns])
+        raise SettingsError(f"there is no column {listing(absent)} in the answers; the columns are {there}.")
+    twice = frame.columns[frame.columns.duplicated()].unique()
+    unclear = [str(name) for name in columns if name in twice]
+    if unclear:
+        raise SettingsError(f"the answers have more than one column {listing(unclear)}; give each its own name.")
+    return frame
+
+
+def names_of(name: str, given: Any) -> list[Any]:
+    """Return columns as a list; refuse one name alone, which would be taken for its letters, and what is no list."""
+    if isinstance(given, str):
+        raise SettingsError(f"{name} is {given!r}; give a list of columns, such as [{given!r}].")
+    if not isinstance(given, Iterable):
+        raise SettingsError(f"{name} is {given!r}; give a list of columns.")
+    names = list(given)
+    wrong = [repr(one) for one in names if not isinstance(one, Hashable)]
+    if wrong:
+        raise SettingsError(f"{name}: {listing(wrong)} cannot be a column; give the name of one column.")
+    return names
+
+
+def named_items(items: Any, *, least: int) -> list[Any]:
+    """Return names of items as a list; raise `SettingsError` for what is no list of at least so many names."""
+    if isinstance(items, str) or not isinstance(items, Sequence | pd.Index) or len(items) < least:
+        raise SettingsError(f"items is {items!r}; give a list with the names of at least {least} of them.")
+    return list(items)
+
+
+def as_numbers(column: pd.Series) -> pd.Series:
+    """Return answers as floats; missing where there is no number, as are dates, spans of time and complex numbers."""
+    if column.dtype.kind in _NO_NUMBERS or isinstance(column.dtype, pd.PeriodDtype):
+        return pd.Series(np.nan, index=column.index, name=column.name)
+    found = pd.to_numeric(column, errors="coerce")
+    if found.dtype.kind == "c":
+        found = pd.Series(np.real(found), index=column.index).where(column.astype(object).map(np.isrealobj))
+    return found.astype(float)
+
+
+def labels_of(responses: Any, column: str) -> "np.ndarray[Any, np.dtype[np.object_]]":
+    """Return a column of labels, such as segments or waves, by position; missing ones as None.
+
+    The name of the index stands for what is in it, such as the ids of respondents, where no column has this name.
+
+    Raises
+    ------
+    SettingsError
+        When there is no such column.
+    """
+    frame = frame_of(responses)
+    of_index = [name for name in frame.index.names if name is not None]
+    if column in of_index and column not in frame.columns:
+        values = frame.index.get_level_values(column).to_series()
+    else:
+        values = frame_of(frame, [column])[column]
+    return np.asarray(values.astype(object).where(values.notna(), None).to_numpy(dtype=object))
+
+
 def effective_n(weights: Floats) -> float:
     """Number of respondents of equal weight that would tell as much: (sum of w)^2 / sum of w^2.
 
@@ -106,14 +173,14 @@ def _weights(responses: Any, frame: pd.DataFrame, weights: Any) -> tuple[Floats,
     if weights is None:
         weights = responses.weights if isinstance(responses, Survey) else np.ones(len(frame))
     elif isinstance(weights, str):
-        if weights not in frame.columns:
-            raise SettingsError(f"there is no column {weights!r} with weights in the answers.")
-        weights = frame[weights]
-    elif isinstance(weights, pd.Series):
+        weights = frame_of(frame, [weights])[weights]
+    elif isinstance(weights, pd.Series) and not weights.index.equals(frame.index):
         if not (weights.index.is_unique and frame.index.isin(weights.index).all()):
             raise SettingsError("weights do not have the index of the answers; give one weight a respondent.")
         weights = weights.reindex(frame.index)
     try:
+        if np.asarray(weights).dtype.kind in _NO_NUMBERS:
+            raise TypeError("numpy would make floats of them")
         values = np.asarray(weights, dtype=float)
     except (TypeError, ValueError):
         raise SettingsError("weights are no numbers; give one number >= 0 a respondent.") from None
