@@ -52,6 +52,7 @@ bench: $(VENV)/.setup-run ## Measure speed beside other packages and growth with
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python benchmarks/models.py
 	@$(BIN)/python benchmarks/base.py
+	@$(BIN)/python benchmarks/drivers.py
 
 lint: $(VENV)/.setup-test ## Check style, types and import contracts
 	$(BIN)/ruff check .
