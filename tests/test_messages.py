@@ -48,6 +48,11 @@ def test_counts_have_separators_and_a_true_minus():
     assert count(-23_570) == "−23,570"
 
 
+@pytest.mark.parametrize("written", [number(-0.004), number(-0.005), count(-0.5), percent(-0.004, 0), percent(-0.0004)])
+def test_what_rounds_to_nothing_has_no_minus(written):
+    assert "−" not in written
+
+
 @pytest.mark.parametrize("write", [count, number, percent, lambda v: money(v, "USD"), lambda v: short_money(v, "USD")])
 def test_a_missing_number_is_a_dash_and_an_infinite_one_is_called_so(write):
     assert write(float("nan")) == write(None) == "–"

@@ -81,6 +81,11 @@ def _unwritable(value: float | None) -> str | None:
     return _("infinite") if value in (float("inf"), float("-inf")) else None
 
 
+def _unsigned_zero(value: float, digits: int) -> float:
+    """Return a number, 0 where that is all that its digits would show: nothing is written with a minus before it."""
+    return value if abs(value) * 10**digits > 0.5 else 0.0
+
+
 def _pattern(digits: int) -> str:
     return "#,##0" + ("." + "0" * digits if digits else "")
 
@@ -100,7 +105,8 @@ def number(value: float | None, digits: int = 2) -> str:
     words = _unwritable(value)
     if words is not None or value is None:
         return words or EN_DASH
-    return _true_minus(format_decimal(value, format=_pattern(digits), locale=_locale(_language.get())))
+    written = format_decimal(_unsigned_zero(value, digits), format=_pattern(digits), locale=_locale(_language.get()))
+    return _true_minus(written)
 
 
 def percent(value: float | None, digits: int | None = None) -> str:
@@ -110,7 +116,8 @@ def percent(value: float | None, digits: int | None = None) -> str:
         return words or EN_DASH
     if digits is None:
         digits = 1 if abs(value) < 0.0995 else 0
-    return _true_minus(format_percent(value, format=_pattern(digits) + "%", locale=_locale(_language.get())))
+    shown = _unsigned_zero(value, digits + 2)
+    return _true_minus(format_percent(shown, format=_pattern(digits) + "%", locale=_locale(_language.get())))
 
 
 def rate(value: float | None) -> str:

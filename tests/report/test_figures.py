@@ -13,7 +13,7 @@ from crm_analysis.messages import language
 from crm_analysis.report.figures.changes import equity_bridge, levers
 from crm_analysis.report.figures.cohort_curve import cohort_curve, draw_cohort_curve
 from crm_analysis.report.figures.concentration_curve import concentration_curve, draw_concentration_curve, thinned
-from crm_analysis.report.figures.dots import draw_dots, interval_dots, paired_dots
+from crm_analysis.report.figures.dots import Mark, draw_dots, interval_dots, paired_dots
 from crm_analysis.report.figures.drawing import clear_spot, month_labels, month_ticks
 from crm_analysis.report.figures.equity_history import draw_equity_history, equity_history
 from crm_analysis.report.figures.inline_svg import inline_svg
@@ -347,7 +347,7 @@ def test_equity_needs_no_interval_and_no_second_month():
 
 @pytest.mark.parametrize("sheet", SHEETS)
 def test_dots_stand_at_their_shares_on_the_intervals_there_are(sheet, sheet_axes):
-    ax = draw_dots(LOST, **sheet_axes(sheet), axis="lost", marks=(("value", DATA),))
+    ax = draw_dots(LOST, **sheet_axes(sheet), axis="lost", marks=(Mark("value", limits=("lower", "upper")),))
     dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
     spans = [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() != "o"]
     assert (dots, spans) == ([0.45, 0.34], [(0.41, 0.49)])

@@ -17,6 +17,8 @@ PAIRS = [
     ("data", "warn-wash", TEXT),
     *[("on-light", f"h{level}", TEXT) for level in (1, 2, 3, 4)],
     *[("on-dark", f"h{level}", TEXT) for level in (5, 6)],
+    *[("on-dark", bar, TEXT) for bar in ("data", "model")],
+    ("ink", "model-wash", TEXT),
     *[(mark, "card", GRAPHIC) for mark in ("data", "data-2", "model", "rule")],
 ]
 

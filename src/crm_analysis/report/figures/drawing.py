@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from crm_analysis.messages import _, count, money, percent, short_month
+from crm_analysis.messages import _, count, money, number, percent, short_month
 from crm_analysis.report.figures.inline_svg import inline_svg
 from crm_analysis.report.figures.style import MIDDLE, NARROW, WIDE, Sheet, drawing_style, new_axes
 from crm_analysis.report.pieces import Drawing
@@ -62,9 +62,14 @@ def drawn_twice(
     return Drawing(Markup("\n").join(part for part in parts if part))
 
 
-def legend(*entries: tuple[str, str]) -> Markup:
-    """Return a line of keys, each a role and its meaning; only for charts where labels find no place."""
-    return fill("figures/legend.html.j2", entries=entries)
+def legend(*entries: tuple[str, str] | tuple[str, str, str]) -> Markup:
+    """Return a line of keys, only for charts where labels find no place.
+
+    Each entry is a role and its meaning, and the shape of its key where that is a "dot" or a "ring". Bars have squares,
+    the model, which is drawn as a line elsewhere, has a line.
+    """
+    shaped = [(role, text, *(shape or ("line" if role == "model" else "square",))) for role, text, *shape in entries]
+    return fill("figures/legend.html.j2", entries=shaped)
 
 
 def label_axes(ax: Axes, sheet: Sheet, *, x: str = "", y: str = "", depth: int = 46) -> None:
@@ -100,6 +105,24 @@ def money_tick(value: float, currency: str) -> str:
         if abs(value) >= size:
             return money(value / size, currency, _decimals(value / size)) + suffix
     return money(value, currency, _decimals(value))
+
+
+def number_tick(value: float) -> str:
+    """Write a round number for an axis with no more digits than it has.
+
+    >>> number_tick(0.25), number_tick(-7.0)
+    ('0.25', '−7')
+    """
+    return number(value, _decimals(value))
+
+
+def share_tick(value: float) -> str:
+    """Write a round share for an axis as percent, with no more digits than it has.
+
+    >>> share_tick(0.025), share_tick(0.5)
+    ('2.5%', '50%')
+    """
+    return percent(value, _decimals(value * 100))
 
 
 def _decimals(value: float) -> int:
