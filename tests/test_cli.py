@@ -51,6 +51,32 @@ def test_validate_names_the_margins_that_no_line_asks_for(tmp_path):
     assert "money.margins names what no used line shows: toy\n" in run("validate", folder=tmp_path).stderr
 
 
+def with_a_survey(place: Path, marks: str) -> Path:
+    (place / "log.csv").write_text("customer_id,order_date,amount\na,2024-06-01,9.50\n")
+    (place / "answers.csv").write_text(f"respondent_id,wave,Q1\n{marks}")
+    (place / "crm.toml").write_text(
+        '[sources.transactions]\npath = "log.csv"\n[sources.survey]\npath = "answers.csv"\n'
+        '[survey]\noverall_satisfaction = "Q1"\n'
+    )
+    return place
+
+
+def test_validate_shows_what_becomes_of_the_survey(tmp_path):
+    done = run("validate", "--period", "2024-06", folder=with_a_survey(tmp_path, "r,2024-06,9\ns,2024-07,8\n"))
+    assert done.returncode == 0
+    lines = {" ".join(line.strip("│ ").replace("│", " ").split()) for line in done.stderr.splitlines()}
+    assert "in a wave that is not over at the as-of date 1" in lines
+    assert "worth knowing: waves with fewer than 30 respondents: figures are flagged (2024-06) 1" in lines
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.endswith("log.csv\n")
+
+
+def test_validate_refuses_a_survey_that_breaks_rules(tmp_path):
+    done = run("validate", folder=with_a_survey(tmp_path, "r,2024-06,11\n"))
+    assert done.returncode == 3
+    assert "the mark is off the scale of 1 to 10 in 1 row(s)" in done.stderr
+
+
 @pytest.fixture(scope="module")
 def valued(folder: Path) -> Path:
     done = run(

@@ -4,9 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crm_analysis.codebook import Codebook
     from crm_analysis.company.files import Company
     from crm_analysis.company.simulate import simulate_company
-    from crm_analysis.data.company_log import open_side_table
+    from crm_analysis.data.company_log import open_side_table, open_survey
     from crm_analysis.data.last_gaps import last_gaps
     from crm_analysis.data.order_clock import OrderClock, order_clock
     from crm_analysis.data.samples import load_cdnow, load_cdnow_sample
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
         split_calibration_holdout,
         summarize_customers,
     )
+    from crm_analysis.data.survey import Survey
+    from crm_analysis.data.survey_door import read_survey
     from crm_analysis.models.bgbb import BGBBFit, fit_bgbb
     from crm_analysis.models.bgnbd import BGNBDFit, fit_bgnbd
     from crm_analysis.models.clocked import ClockedFit, fit_clocked
@@ -83,6 +86,37 @@ if TYPE_CHECKING:
     from crm_analysis.value.treatments import treatment_table
     from crm_analysis.value.valued import Valued
     from crm_analysis.value.win_back import ComebackRates, comeback_rates, win_backs
+    from crm_analysis.voice.comments import CommentThemes, comment_themes
+    from crm_analysis.voice.driver_fit import DriverFit
+    from crm_analysis.voice.drivers import fit_drivers
+    from crm_analysis.voice.estimate import Estimate
+    from crm_analysis.voice.gap import satisfaction_gap
+    from crm_analysis.voice.importance_change import importance_change
+    from crm_analysis.voice.incomplete import impute
+    from crm_analysis.voice.interactions import segment_interactions
+    from crm_analysis.voice.kano import KanoResult, kano, kano_of_counts
+    from crm_analysis.voice.mediation import Mediation, mediation
+    from crm_analysis.voice.ordered_check import OrderedCheck, ordered_check
+    from crm_analysis.voice.path_fit import PathModelFit
+    from crm_analysis.voice.path_model import path_model
+    from crm_analysis.voice.penalty_reward import penalty_reward
+    from crm_analysis.voice.priorities import importance_performance
+    from crm_analysis.voice.reliability import Reliability, reliability
+    from crm_analysis.voice.satisfaction import (
+        EffortScore,
+        NetPromoterScore,
+        effort_score,
+        mean_rating,
+        net_promoter_score,
+        satisfaction_grades,
+        top_box,
+    )
+    from crm_analysis.voice.satisfaction_index import SatisfactionIndex, satisfaction_index
+    from crm_analysis.voice.segments import segment_scores
+    from crm_analysis.voice.waves import compare_waves, wave_trend
+    from crm_analysis.voice.weighting import design_effect, rake, trim_weights
+    from crm_analysis.voice.what_if import what_if
+    from crm_analysis.voice.word_contrast import word_contrast
 
 __all__ = [
     "Acquisition",
@@ -94,8 +128,10 @@ __all__ = [
     "CalibrationHoldout",
     "ChurnRates",
     "ClockedFit",
+    "Codebook",
     "CohortRetention",
     "ComebackRates",
+    "CommentThemes",
     "Company",
     "Concentration",
     "ContractEquity",
@@ -108,28 +144,39 @@ __all__ = [
     "CustomerValueRegressor",
     "CustomerValues",
     "DoorRules",
+    "DriverFit",
+    "EffortScore",
     "EquityAtRisk",
+    "Estimate",
     "Forecast",
     "GammaGammaFit",
     "Interval",
+    "KanoResult",
     "LifecycleRules",
     "LifecycleStates",
     "LineMargins",
     "LostRule",
     "MBGNBDFit",
     "MarginShares",
+    "Mediation",
     "MembershipSurvival",
     "Migration",
     "NBDFit",
+    "NetPromoterScore",
     "OrderClock",
+    "OrderedCheck",
     "ParetoNBDFit",
+    "PathModelFit",
     "ReceivableLoss",
+    "Reliability",
     "RenewalProjection",
     "RfmSegments",
     "SBGFit",
+    "SatisfactionIndex",
     "Settings",
     "SideTable",
     "StageProbabilities",
+    "Survey",
     "TimeOrigins",
     "TransactionColumns",
     "Transactions",
@@ -141,6 +188,8 @@ __all__ = [
     "churn_rates",
     "cohort_retention",
     "comeback_rates",
+    "comment_themes",
+    "compare_waves",
     "contract_bridge",
     "contract_churn",
     "contract_equity",
@@ -151,13 +200,16 @@ __all__ = [
     "contract_values",
     "customer_equity",
     "customer_pyramid",
+    "design_effect",
     "early_warnings",
+    "effort_score",
     "equity_at_risk",
     "equity_history",
     "fit_bgbb",
     "fit_bgnbd",
     "fit_clocked",
     "fit_cnbd",
+    "fit_drivers",
     "fit_gamma_gamma",
     "fit_mbgnbd",
     "fit_nbd",
@@ -167,7 +219,12 @@ __all__ = [
     "forecast_purchases",
     "from_lifetimes",
     "from_pymc_marketing",
+    "importance_change",
+    "importance_performance",
+    "impute",
     "joined_terms",
+    "kano",
+    "kano_of_counts",
     "last_gaps",
     "lifecycle_states",
     "lifetime_value",
@@ -176,29 +233,44 @@ __all__ = [
     "load_cdnow_sample",
     "load_settings",
     "margin_shares",
+    "mean_rating",
+    "mediation",
     "member_counts",
     "member_states",
     "membership_survival",
     "migration_matrix",
     "monthly_newcomers",
+    "net_promoter_score",
     "open_side_table",
+    "open_survey",
     "order_clock",
+    "ordered_check",
+    "path_model",
+    "penalty_reward",
     "pipeline_acquisition",
     "planned_acquisition",
     "price_by_tier",
     "purchase_intervals",
+    "rake",
     "read_customers",
     "read_exits",
     "read_market",
     "read_memberships",
     "read_prospects",
+    "read_survey",
     "read_transactions",
     "receivable_loss",
     "referral_values",
     "relationship_levels",
+    "reliability",
     "renewal_projection",
     "retention_curves",
     "rfm_segments",
+    "satisfaction_gap",
+    "satisfaction_grades",
+    "satisfaction_index",
+    "segment_interactions",
+    "segment_scores",
     "segment_table",
     "simulate_company",
     "spend_frequency_correlation",
@@ -206,17 +278,26 @@ __all__ = [
     "stage_probabilities",
     "summarize_customers",
     "to_lifetimes",
+    "top_box",
     "total_purchases_interval",
     "treatment_table",
+    "trim_weights",
     "value_concentration",
+    "wave_trend",
+    "what_if",
     "win_backs",
+    "word_contrast",
 ]
 
 # Names are looked up when they are first used: who reads a log does not wait for the models, nor they for a plot.
 _HOMES = {
+    "crm_analysis.codebook": ("Codebook",),
     "crm_analysis.company.files": ("Company",),
     "crm_analysis.company.simulate": ("simulate_company",),
-    "crm_analysis.data.company_log": ("open_side_table",),
+    "crm_analysis.data.company_log": (
+        "open_side_table",
+        "open_survey",
+    ),
     "crm_analysis.data.last_gaps": ("last_gaps",),
     "crm_analysis.data.order_clock": ("OrderClock", "order_clock"),
     "crm_analysis.data.samples": ("load_cdnow", "load_cdnow_sample"),
@@ -235,12 +316,15 @@ _HOMES = {
         "split_calibration_holdout",
         "summarize_customers",
     ),
+    "crm_analysis.data.survey": ("Survey",),
+    "crm_analysis.data.survey_door": ("read_survey",),
     "crm_analysis.models.bgbb": ("BGBBFit", "fit_bgbb"),
     "crm_analysis.models.bgnbd": ("BGNBDFit", "fit_bgnbd"),
     "crm_analysis.models.clocked": ("ClockedFit", "fit_clocked"),
     "crm_analysis.models.cnbd": ("CNBDFit", "fit_cnbd"),
     "crm_analysis.models.gamma_gamma": ("GammaGammaFit", "fit_gamma_gamma", "spend_frequency_correlation"),
     "crm_analysis.models.interop": ("from_lifetimes", "from_pymc_marketing", "to_lifetimes"),
+    "crm_analysis.models.interval": ("Interval",),
     "crm_analysis.models.mbgnbd": ("MBGNBDFit", "fit_mbgnbd"),
     "crm_analysis.models.memberships": ("contract_histories", "joined_terms"),
     "crm_analysis.models.nbd": ("NBDFit", "fit_nbd"),
@@ -267,7 +351,6 @@ _HOMES = {
     "crm_analysis.value.equity_history": ("equity_history",),
     "crm_analysis.value.estimator": ("CustomerValueRegressor", "TimeOrigins"),
     "crm_analysis.value.forecast": ("Forecast", "forecast_purchases"),
-    "crm_analysis.models.interval": ("Interval",),
     "crm_analysis.value.lifecycle": ("LifecycleStates", "lifecycle_states"),
     "crm_analysis.value.lifetime_value": ("Costs", "CustomerValues", "lifetime_value"),
     "crm_analysis.value.likely_lost": ("LostRule", "likely_lost"),
@@ -293,6 +376,63 @@ _HOMES = {
     "crm_analysis.value.treatments": ("treatment_table",),
     "crm_analysis.value.valued": ("Valued",),
     "crm_analysis.value.win_back": ("ComebackRates", "comeback_rates", "win_backs"),
+    "crm_analysis.voice.comments": (
+        "CommentThemes",
+        "comment_themes",
+    ),
+    "crm_analysis.voice.driver_fit": ("DriverFit",),
+    "crm_analysis.voice.drivers": ("fit_drivers",),
+    "crm_analysis.voice.estimate": ("Estimate",),
+    "crm_analysis.voice.gap": ("satisfaction_gap",),
+    "crm_analysis.voice.importance_change": ("importance_change",),
+    "crm_analysis.voice.incomplete": ("impute",),
+    "crm_analysis.voice.interactions": ("segment_interactions",),
+    "crm_analysis.voice.kano": (
+        "KanoResult",
+        "kano",
+        "kano_of_counts",
+    ),
+    "crm_analysis.voice.mediation": (
+        "Mediation",
+        "mediation",
+    ),
+    "crm_analysis.voice.ordered_check": (
+        "OrderedCheck",
+        "ordered_check",
+    ),
+    "crm_analysis.voice.path_fit": ("PathModelFit",),
+    "crm_analysis.voice.path_model": ("path_model",),
+    "crm_analysis.voice.penalty_reward": ("penalty_reward",),
+    "crm_analysis.voice.priorities": ("importance_performance",),
+    "crm_analysis.voice.reliability": (
+        "Reliability",
+        "reliability",
+    ),
+    "crm_analysis.voice.satisfaction": (
+        "EffortScore",
+        "NetPromoterScore",
+        "effort_score",
+        "mean_rating",
+        "net_promoter_score",
+        "satisfaction_grades",
+        "top_box",
+    ),
+    "crm_analysis.voice.satisfaction_index": (
+        "SatisfactionIndex",
+        "satisfaction_index",
+    ),
+    "crm_analysis.voice.segments": ("segment_scores",),
+    "crm_analysis.voice.waves": (
+        "compare_waves",
+        "wave_trend",
+    ),
+    "crm_analysis.voice.weighting": (
+        "design_effect",
+        "rake",
+        "trim_weights",
+    ),
+    "crm_analysis.voice.what_if": ("what_if",),
+    "crm_analysis.voice.word_contrast": ("word_contrast",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -24,6 +24,10 @@ from crm_analysis.errors import BookError, CrmAnalysisError, SettingsError, list
 from crm_analysis.progress import Progress
 from crm_analysis.progress_line import ProgressLine
 from crm_analysis.settings import Settings, load_settings
+
+if TYPE_CHECKING:  # the command line answers before pandas is there
+    from crm_analysis.data.side_door import SideTable
+    from crm_analysis.data.survey import Survey
 
 app = typer.Typer(
     name="crm-analysis",
@@ -116,8 +120,12 @@ def validate(
 
     found = load_settings(settings)
     as_of = Month.parse(period).last_day if period else None
-    if found.is_contractual:
+    if found.kind == "contracts":
         _validate_contracts(found, as_of)
+        return
+    if found.kind == "survey":
+        _validate_survey(found, as_of)
+        _made_of(found, "survey")
         return
     with _progress() as tell:
         tell("Reading the log")
@@ -131,6 +139,7 @@ def validate(
     for row in counters.itertuples():
         table.add_row(f"among the used: {row.meaning}", f"{row.rows:,}", f"{row.money:,.2f}")
     errors.print(table)
+    _validate_survey(found, as_of)
     if log.unseen_margins:
         errors.print(f"money.margins names what no used line shows: {listing(log.unseen_margins)}", markup=False)
     source = found.sources.purchase_log
@@ -145,16 +154,40 @@ def _validate_contracts(settings: Settings, as_of: date | None) -> None:
         tell("Reading the contracts")
         contracts = open_side_table(settings, "memberships", as_of=as_of)
     assert contracts is not None  # what makes it a company of contracts
-    table = Table(title=f"{contracts.source}: rows by what becomes of them", title_justify="left")
+    _say_rows(contracts, "among the used")
+    _validate_survey(settings, as_of)
+    _made_of(settings, "memberships")
+
+
+def _made_of(settings: Settings, name: str) -> None:
+    source = settings.sources.beside_the_log()[name]
+    _made(settings.path(source.path) if source.path is not None else Path(source.table or name))
+
+
+def _validate_survey(settings: Settings, as_of: date | None) -> None:
+    """Check the survey, where there is one."""
+    from crm_analysis.data.company_log import open_survey
+
+    if settings.sources.survey is None:
+        return
+    with _progress() as tell:
+        tell("Reading the survey")
+        survey = open_survey(settings, as_of=as_of)
+    assert survey is not None
+    _say_rows(survey, "worth knowing")
+
+
+def _say_rows(read: "SideTable | Survey", before_notes: str) -> None:
+    """Print what becomes of the rows of a table beside the log, and the notes on those used."""
+    table = Table(title=f"{read.source}: rows by what becomes of them", title_justify="left")
     table.add_column("outcome")
     table.add_column("rows", justify="right")
-    for row in contracts.reconciliation.itertuples():
+    for row in read.reconciliation.itertuples():
         table.add_row(str(row.reason), f"{row.rows:,}")
-    for row in contracts.notes.itertuples():
-        table.add_row(f"among the used: {row.meaning}", f"{row.rows:,}")
+    for row in read.notes.itertuples():
+        which = f" ({row.which!s})" if row.which else ""
+        table.add_row(escape(f"{before_notes}: {row.meaning!s}{which}"), f"{row.rows:,}")
     errors.print(table)
-    source = settings.sources.beside_the_log()["memberships"]
-    _made(settings.path(source.path) if source.path is not None else Path(source.table or "memberships"))
 
 
 @app.command()

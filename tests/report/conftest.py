@@ -1,5 +1,8 @@
-"""A simulated company in a folder of its own, and one book of it that many tests look at."""
+"""A simulated company in a folder of its own, and one book of it that many tests look at; another of answers alone."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crm_analysis.company import simulate_company
 from crm_analysis.models import bgnbd
 from crm_analysis.models.bgnbd import BGNBDParams
 from crm_analysis.report import book as book_module
@@ -150,3 +154,61 @@ def twin(make_project: Callable[..., Project]) -> Project:
 @pytest.fixture(scope="session")
 def book(project: Project) -> Book:
     return project.build()
+
+
+ASKED = """
+[company]
+name = "{company}"
+currency = "EUR"
+
+[sources.survey]
+path = "survey.csv"
+
+[forecast]
+draws = 100
+
+[report]
+notebooks = '{notebooks}'
+"""
+
+
+@dataclass(frozen=True)
+class Surveys:
+    """Two folders of who has a survey alone, and what the command that made their books in one run said."""
+
+    root: Path
+    answers: pd.DataFrame
+    said: subprocess.CompletedProcess[str]
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the first, which asked much."""
+        return load_settings(self.root / "much" / "crm.toml")
+
+
+@pytest.fixture(scope="session")
+def survey_books(tmp_path_factory: pytest.TempPathFactory) -> Surveys:
+    """Two published books of simulated answers: of a survey with everything in it, and of one with one question."""
+    root = tmp_path_factory.mktemp("surveys")
+    survey = simulate_company(seed=11, customers=900, months=36).tables["survey"]
+    answers = survey[survey["wave"] >= "2023"]
+    odd = answers.tail(1).assign(respondent_id="R999999", wave="2024-06")
+    few = answers[["respondent_id", "wave", "overall_satisfaction"]].head(40)
+    tables = {"much": pd.concat([answers, odd]), "little": few}
+    for name, table in tables.items():
+        (root / name).mkdir()
+        table.to_csv(root / name / "survey.csv", index=False)
+        text = ASKED.format(company=f"Simulated answers, {name} & more", notebooks=PROJECT / "notebooks")
+        (root / name / "crm.toml").write_text(text, encoding="utf-8")
+    files = [word for name in tables for word in ("--settings", str(root / name / "crm.toml"))]
+    said = subprocess.run(
+        [sys.executable, "-m", "crm_analysis.cli", "report", "--period", "2023-12", *files],
+        cwd=root, capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"},
+    )  # fmt: skip
+    return Surveys(root, tables["much"], said)
+
+
+@pytest.fixture(scope="session")
+def survey_book(survey_books: Surveys) -> Book:
+    """The book of the survey with everything in it."""
+    return build_book("2023-12", settings=survey_books.settings)

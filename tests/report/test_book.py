@@ -157,6 +157,12 @@ def test_targets_are_judged_in_words(book):
     assert "1 of 2 indicators with a target are on it" in text or "0 of 2 indicators with a target are on it" in text
 
 
+def test_a_chapter_that_a_table_more_would_add_is_listed_as_absent(book):
+    html = page(book, "index.html")
+    assert "Not in this book: no table is named under [sources.survey]" in words(html)
+    assert "satisfaction.html" not in html
+
+
 # --- manifest ---------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from crm_analysis.report.contents import CHAPTERS
+from crm_analysis.report.contents import CHAPTERS, SURVEY_CHAPTERS
 from crm_analysis.report.page import IndexContext, IndexEntry, IndexGroup, render_index
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -39,6 +39,16 @@ def look(browser: Browser, file, width: int, scheme: str = "light") -> tuple[Pag
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_silent_asks_for_nothing_and_fits(browser, book, name, width):
     page, said, asked = look(browser, book.folder / name, width)
+    assert said == []
+    assert asked == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 400, 360])
+@pytest.mark.parametrize("name", [chapter.page for chapter in SURVEY_CHAPTERS])
+def test_a_page_of_a_survey_is_silent_asks_for_nothing_and_fits(browser, survey_book, name, width):
+    page, said, asked = look(browser, survey_book.folder / name, width)
     assert said == []
     assert asked == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -30,6 +30,17 @@ def test_a_changed_file_of_customers_is_another_input(company):
     assert [name for name in after if after[name] != before[name]] == ["customers"]
 
 
+def test_changed_answers_and_a_changed_codebook_are_other_inputs(company):
+    toml = company.path("crm.toml")
+    toml.write_text(toml.read_text() + '[sources.survey]\npath = "raw/answers.csv"\n')
+    company.path("raw/answers.csv").write_text("respondent_id,wave,recommend\na,2024-06,9\n")
+    before = input_hashes(load_settings(toml), MONTH, {})
+    company.path("raw/answers.csv").write_text("respondent_id,wave,recommend\na,2024-06,8\n")
+    toml.write_text(toml.read_text() + "[survey]\nscale = [1, 5]\n")
+    after = input_hashes(load_settings(toml), MONTH, {})
+    assert [name for name in after if after[name] != before[name]] == ["survey", "settings"]
+
+
 def test_a_table_that_is_not_named_is_no_input(company):
     assert "market" not in input_hashes(company, MONTH, {})
 

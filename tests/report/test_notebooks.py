@@ -9,15 +9,15 @@ import nbformat
 import pytest
 
 from crm_analysis.errors import BookError, DataError, SettingsError
-from crm_analysis.report.contents import CHAPTERS, CONTRACT_CHAPTERS
+from crm_analysis.report.contents import CHAPTERS, CONTRACT_CHAPTERS, SURVEY_CHAPTERS
 from crm_analysis.report.notebooks import PLUMBING, notebook_parameters, run_notebook
 from crm_analysis.report.pieces import FRAGMENT
 from crm_analysis.report.render import render_body
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 KEYS = [chapter.key for chapter in CHAPTERS]
-# Those of a company of contracts are run in test_contract_book.
-NAMES = [Path(chapter.notebook).stem for chapter in (*CHAPTERS, *CONTRACT_CHAPTERS)]
+# Those of a company of contracts are run in test_contract_book, those of a survey in test_survey_story and _book.
+NAMES = [Path(chapter.notebook).stem for chapter in (*CHAPTERS, *CONTRACT_CHAPTERS, *SURVEY_CHAPTERS)]
 
 
 def read(key: str) -> nbformat.NotebookNode:

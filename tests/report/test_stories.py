@@ -15,21 +15,21 @@ from crm_analysis.data.company_log import open_transactions
 from crm_analysis.errors import EstimationWarning
 from crm_analysis.models.bgnbd import BGNBDFit
 from crm_analysis.report.chapter import open_chapter
-from crm_analysis.report.contents import CHAPTERS
+from crm_analysis.report.contents import chapters_of
 from crm_analysis.report.notebooks import notebook_parameters
 from crm_analysis.report.pieces import Piece
 from crm_analysis.report.stories import equity_movement
-from crm_analysis.settings import AcquisitionSettings
+from crm_analysis.settings import AcquisitionSettings, load_settings
 from crm_analysis.value.period import period_acquisition, value_period
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
-def run_cells(root: Path, period: str, workspace: Path, chapters: int = len(CHAPTERS)) -> dict[str, str]:
-    """Run the cells of the first notebooks in order; return the text of each chapter's pieces."""
+def run_cells(root: Path, period: str, workspace: Path, chapters: int | None = None) -> dict[str, str]:
+    """Run the cells of the first notebooks in order, of all without a number; return the text of each one's pieces."""
     texts = {}
-    for chapter in CHAPTERS[:chapters]:
-        file = NOTEBOOKS / f"{chapter.key}.ipynb"
+    for chapter in chapters_of(load_settings(root / "crm.toml"))[:chapters]:
+        file = NOTEBOOKS / chapter.notebook
         names: dict[str, object] = notebook_parameters(file)
         names |= {"period": period, "settings": str(root / "crm.toml"), "workspace": str(workspace)}
         pieces: list[str] = []
@@ -56,7 +56,7 @@ def tell(make_project, tmp_path_factory):
         orders: pd.DataFrame | None = None,
         *changes: tuple[str, str],
         period: str = "2024-06",
-        chapters: int = len(CHAPTERS),
+        chapters: int | None = None,
     ) -> dict[str, str]:
         project = make_project(orders=orders)
         file = project.root / "crm.toml"
@@ -332,6 +332,14 @@ def test_a_list_of_the_likely_lost_says_how_right_it_was(company):
     assert re.search(
         r"of them bought nothing \(95% interval|No list of likely lost customers reached", company[0]["segments"]
     )
+
+
+def test_a_survey_beside_the_log_has_its_chapter_and_its_sentence_in_the_overview(company):
+    texts, _made = company
+    assert list(texts)[-2:] == ["satisfaction", "overview"]
+    mean = re.search(r"Satisfaction is (\d\.\d) of 10", texts["satisfaction"])[1]
+    assert f"Satisfaction: {mean} of 10 in " in texts["overview"]
+    assert "Not in this book" not in texts["overview"]
 
 
 def test_a_shop_with_a_log_alone_says_what_could_be_told(two_months):

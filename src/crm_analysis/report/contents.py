@@ -42,6 +42,13 @@ class ChapterEntry:
         return f"{self.own_notebook or self.key}.ipynb"
 
 
+SATISFACTION = ChapterEntry(
+    "satisfaction",
+    "satisfaction.html",
+    N_("Satisfaction and loyalty"),
+    N_("How satisfied are customers, and what goes with it?"),
+)
+
 CHAPTERS = (
     ChapterEntry(
         "data_quality", "data-quality.html", N_("Data quality"), N_("Which rows were used, and which set aside?")
@@ -103,9 +110,31 @@ CONTRACT_CHAPTERS = (
 )
 
 
+# Who only asks has answers and no purchases; the chapter that tells of the answers says too which were used.
+SURVEY_CHAPTERS = (
+    SATISFACTION,
+    ChapterEntry(
+        "overview",
+        "index.html",
+        N_("Overview"),
+        N_("What do customers say?"),
+        "overview",
+        own_notebook="survey_overview",
+    ),
+)
+
+
 def chapters_of(settings: Settings) -> tuple[ChapterEntry, ...]:
-    """Return the chapters of a company's book in the order in which they run."""
-    return CONTRACT_CHAPTERS if settings.is_contractual else CHAPTERS
+    """Return the chapters of a company's book in the order in which they run; those of tables that there are."""
+    if settings.kind == "survey":
+        return SURVEY_CHAPTERS
+    chapters = CHAPTERS if settings.kind == "shop" else CONTRACT_CHAPTERS
+    return chapters if settings.sources.survey is None else (*chapters[:-1], SATISFACTION, chapters[-1])
+
+
+def absent_chapters(settings: Settings) -> tuple[tuple[ChapterEntry, str], ...]:
+    """Return the chapters that a table more would add to the book, and the name of the table."""
+    return ((SATISFACTION, "survey"),) if settings.sources.survey is None else ()
 
 
 def reading_order(settings: Settings) -> tuple[ChapterEntry, ...]:

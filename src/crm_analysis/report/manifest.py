@@ -92,42 +92,18 @@ def commit(root: Path) -> dict[str, Any] | None:
 
 def provenance(settings: Settings, month: Month, memories: Mapping[str, Memory], manifest: Mapping[str, Any]) -> Facts:
     """Say at the foot of a page where its numbers come from."""
-    quality, value = memories["data_quality"].facts, valuation_facts(memories)
     used = manifest["versions"]
     built_from = manifest["commit"]
-    told = value["models"] if settings.is_contractual else [value["purchase_model"], value["spend_model"]]
-    models = "; ".join(_model_words(dict(model)) for model in told)
-    if not settings.is_contractual:
-        models = _("{models} (time in {unit}s)", models=models, unit=_(settings.forecast.time_unit))
-    main_table = "memberships" if settings.is_contractual else "transactions"
+    main_table = {"shop": "transactions", "contracts": "memberships", "survey": "survey"}[settings.kind]
+    source, *models = _survey_words(memories) if settings.kind == "survey" else _valuation_words(settings, memories)
     return Facts(
         _("Where these numbers come from"),
         (
             (_("Period"), _("{period}, as of {day}", period=month_of(str(month)), day=day(month.last_day))),
-            (
-                _("Compared with"),
-                _("{before} and {year}", before=day(month.shift(-1).last_day), year=day(month.shift(-12).last_day)),
-            ),
-            (
-                _("Source"),
-                _(
-                    "{source}, {rows} rows, {customers} customers",
-                    source=quality["source"],
-                    rows=count(quality["rows"]),
-                    customers=count(value["customers"]),
-                ),
-            ),
+            *_compared_words(settings, month),
+            source,
             ("SHA-256", str(manifest["inputs"][main_table])[:16] + "…"),
-            (_("Models"), models),
-            (
-                _("Settings"),
-                _(
-                    "Margin {margin}, discount {rate} a year, horizon {horizon}",
-                    margin=margin_setting_words(settings.money),
-                    rate=rate(settings.money.annual_discount_rate),
-                    horizon=horizon_words(settings.money.horizon, settings.forecast.time_unit),
-                ),
-            ),
+            *models,
             (
                 _("Run"),
                 _(
@@ -154,8 +130,51 @@ def provenance(settings: Settings, month: Month, memories: Mapping[str, Memory],
 
 
 def valuation_facts(memories: Mapping[str, Memory]) -> Mapping[str, Any]:
-    """Return what the chapter that values the base kept: of a company of contracts that on equity."""
-    return memories["customer_value" if "customer_value" in memories else "customer_equity"].facts
+    """Return what the chapter that values the base kept: of a company of contracts that on equity; else nothing."""
+    found = [memories[key].facts for key in ("customer_value", "customer_equity") if key in memories]
+    return found[0] if found else {}
+
+
+def _valuation_words(settings: Settings, memories: Mapping[str, Memory]) -> tuple[tuple[str, str], ...]:
+    """Name the source, the models and the settings of a valuation."""
+    quality, value = memories["data_quality"].facts, valuation_facts(memories)
+    told = value["models"] if settings.kind == "contracts" else [value["purchase_model"], value["spend_model"]]
+    models = "; ".join(_model_words(dict(model)) for model in told)
+    if settings.kind == "shop":
+        models = _("{models} (time in {unit}s)", models=models, unit=_(settings.forecast.time_unit))
+    source = _(
+        "{source}, {rows} rows, {customers} customers",
+        source=quality["source"],
+        rows=count(quality["rows"]),
+        customers=count(value["customers"]),
+    )
+    terms = _(
+        "Margin {margin}, discount {rate} a year, horizon {horizon}",
+        margin=margin_setting_words(settings.money),
+        rate=rate(settings.money.annual_discount_rate),
+        horizon=horizon_words(settings.money.horizon, settings.forecast.time_unit),
+    )
+    return ((_("Source"), source), (_("Models"), models), (_("Settings"), terms))
+
+
+def _compared_words(settings: Settings, month: Month) -> tuple[tuple[str, str], ...]:
+    """Name the dates that a month is compared with; of a survey alone there are waves, which its pages name."""
+    if settings.kind == "survey":
+        return ()
+    both = _("{before} and {year}", before=day(month.shift(-1).last_day), year=day(month.shift(-12).last_day))
+    return ((_("Compared with"), both),)
+
+
+def _survey_words(memories: Mapping[str, Memory]) -> tuple[tuple[str, str], ...]:
+    """Name the source of a book that stands on a survey alone."""
+    heard = memories["satisfaction"].facts
+    source = _(
+        "{source}, {rows} rows, {respondents} respondents in the latest wave",
+        source=heard["source"],
+        rows=count(heard["rows"]),
+        respondents=count(heard["respondents"]),
+    )
+    return ((_("Source"), source),)
 
 
 def _sources(settings: Settings) -> dict[str, Source]:

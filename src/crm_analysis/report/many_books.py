@@ -319,10 +319,10 @@ def memory_of(part: BookPart, rows_read: int) -> float:
 
 def _rows_read(part: BookPart, parts: Sequence[BookPart]) -> int:
     """How many rows are copied before those of the part are picked out."""
-    if part.settings.is_contractual:
+    if part.settings.kind != "shop":
         return part.rows
     source = part.settings.sources.purchase_log
-    others = [other for other in parts if not other.settings.is_contractual]
+    others = [other for other in parts if other.settings.kind == "shop"]
     everything = sum(other.rows for other in others if _log_of(other) == _log_of(part))
     is_csv = source.path is not None and source.path.lower().endswith(CSV_ENDINGS)
     return everything if is_csv or everything <= part.settings.engine.copy_rows else part.rows

@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from crm_analysis.data.company_log import open_side_table, parts_of_log
+from crm_analysis.data.company_log import open_side_table, open_survey, parts_of_log
 from crm_analysis.errors import SettingsError
 from crm_analysis.messages import _, count, day, language, money, month_of, plural
 from crm_analysis.report.page import IndexContext, IndexEntry, IndexGroup, render_index
@@ -104,9 +104,10 @@ def parts_of(settings: Settings, column: str) -> list[BookPart]:
     SettingsError
         When the log has no such column, or too many values in it.
     """
-    if settings.is_contractual and not column:
-        table = open_side_table(settings, "memberships")
-        assert table is not None  # what makes it a company of contracts
+    if settings.kind != "shop" and not column:
+        is_club = settings.kind == "contracts"
+        table = open_side_table(settings, "memberships") if is_club else open_survey(settings)
+        assert table is not None  # what makes it such a company
         return [BookPart("", "", settings.company.name, "", len(table), Decimal(), settings)]
     found = parts_of_log(settings, column)
     if not column:

@@ -353,6 +353,19 @@ class Note(Piece):
 
 
 @dataclass(frozen=True)
+class Nothing(Piece):
+    """What cannot be shown, where another piece of the page says why."""
+
+    def html(self) -> Markup:
+        """Return nothing."""
+        return Markup()
+
+    def plain(self) -> str:
+        """Return nothing."""
+        return ""
+
+
+@dataclass(frozen=True)
 class Glossary(Piece):
     """Terms with their definitions: id, term, definition."""
 
@@ -386,7 +399,7 @@ class Facts(Piece):
 
 @dataclass(frozen=True)
 class ChapterList(Piece):
-    """The chapters of a book: address, title, and the question with its answer."""
+    """The chapters of a book: address ("" for one that is not in it), title, and the question with its answer."""
 
     items: tuple[tuple[str, str, str], ...] = field(default=())
 

@@ -15,6 +15,7 @@ from crm_analysis.report.stories.front_page import (
     gather_kept,
     headline_of,
     remember,
+    satisfaction_finding,
 )
 from crm_analysis.report.tables import Table
 from crm_analysis.scorecard import CONTRACT_INDICATORS
@@ -62,7 +63,8 @@ def findings(front: FrontPage) -> Findings:
     if bridge is not None:
         words = movement_words(bridge, front.chapter.currency, since=_("In the month"), names=STEPS) + "."
         moved = (Finding(words, "customer-equity.html#bridge", _("What moved it, step by step")),)
-    return Findings((equity_finding(front), *moved, _members_finding(front), _renewals_finding(front)))
+    told = (equity_finding(front), *moved, _members_finding(front), _renewals_finding(front))
+    return Findings((*told, *satisfaction_finding(front)))
 
 
 def plans_held(front: FrontPage) -> Figure | Note:

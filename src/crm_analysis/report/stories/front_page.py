@@ -5,29 +5,29 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from crm_analysis.messages import _, currency_name, day, month_name, month_of, percent, plural, short_money
+from crm_analysis.messages import N_, _, currency_name, day, month_name, month_of, number, percent, plural, short_money
 from crm_analysis.models.interval import Interval
 from crm_analysis.report.chapter import Chapter, Memory
-from crm_analysis.report.contents import chapters_of
+from crm_analysis.report.contents import SATISFACTION, absent_chapters, chapters_of
 from crm_analysis.report.pieces import Alert, Alerts, ChapterList, Finding, Headline
+from crm_analysis.report.stories.heard import wave_words
 from crm_analysis.report.stories.wording import horizon_words
 from crm_analysis.scorecard import Indicator, Scorecard
 
 
 @dataclass(frozen=True, eq=False)
-class FrontPage:
-    """What an overview speaks of.
+class Kept:
+    """What the chapters before left.
 
     Attributes
     ----------
     chapter : Chapter
-    scorecard : Scorecard
+        The overview.
     kept : mapping
-        What the chapters before left, by their key.
+        What each chapter left, by its key.
     """
 
     chapter: Chapter
-    scorecard: Scorecard
     kept: Mapping[str, Memory]
 
     def facts(self, key: str) -> Mapping[str, Any]:
@@ -45,6 +45,19 @@ class FrontPage:
         """How many of them are warnings."""
         return sum(alert.severity == "warning" for alert in self.alerts)
 
+
+@dataclass(frozen=True, eq=False)
+class FrontPage(Kept):
+    """What the overview of a valued base speaks of.
+
+    Attributes
+    ----------
+    scorecard : Scorecard
+        Its indicators.
+    """
+
+    scorecard: Scorecard
+
     @property
     def equity(self) -> str:
         """The equity of the month in short."""
@@ -58,8 +71,8 @@ class FrontPage:
 
 
 def gather_kept(chapter: Chapter, keys: tuple[str, ...], indicators: tuple[Indicator, ...]) -> FrontPage:
-    """Take what the chapters before left on the shelf; alerts are told in the order of `keys`."""
-    kept = {key: chapter.recall(key) for key in keys}
+    """Take what the chapters before left on the shelf; alerts are told in that order, those of answers last."""
+    kept = recall_all(chapter, keys)
     facts = kept["customer_equity"].facts
     realised, expected = (
         Interval(facts[f"{part}lower"], facts[f"{part}upper"], facts["level"], tuple(facts[contents]))
@@ -67,10 +80,16 @@ def gather_kept(chapter: Chapter, keys: tuple[str, ...], indicators: tuple[Indic
     )
     targets = chapter.settings.report.targets
     card = Scorecard(chapter.read("history"), chapter.period, realised, expected, targets, indicators)
-    return FrontPage(chapter, card, kept)
+    return FrontPage(chapter, kept, card)
 
 
-def remember(front: FrontPage, title: str) -> None:
+def recall_all(chapter: Chapter, keys: tuple[str, ...]) -> dict[str, Memory]:
+    """Return what these chapters kept, and after them the one on satisfaction, where the book has it."""
+    there = [one.key for one in chapters_of(chapter.settings)]
+    return {key: chapter.recall(key) for key in (*keys, SATISFACTION.key) if key in there}
+
+
+def remember(front: Kept, title: str) -> None:
     """Keep what the manifest and the index of periods say of the book."""
     front.chapter.remember(headline=title, warnings=front.warnings, status=status(front))
 
@@ -94,27 +113,63 @@ def headline_of(front: FrontPage, title: str) -> Headline:
     )
 
 
-def alerts(front: FrontPage) -> Alerts:
+def alerts(front: Kept) -> Alerts:
     """What to read first."""
     return Alerts(front.alerts)
 
 
-def status(front: FrontPage) -> str:
+def status(front: Kept) -> str:
     """Say with how many warnings the book is published."""
     if front.warnings:
         return plural("Published with {n} warning", "Published with {n} warnings", front.warnings)
     return _("Published without warnings")
 
 
-def chapters(front: FrontPage, answers: Mapping[str, str]) -> ChapterList:
-    """Point to the other chapters, each as its question and its answer."""
-    return ChapterList(
-        tuple(
-            (one.page, _(one.title), f"{_(one.question)} {answers.get(one.key, '')}".strip())
-            for one in chapters_of(front.chapter.settings)
-            if one.key != "overview"
-        )
+def chapters(front: Kept, answers: Mapping[str, str]) -> ChapterList:
+    """Point to the other chapters, each as its question and its answer, and say which tables would add some."""
+    settings = front.chapter.settings
+    if SATISFACTION.key in front.kept:
+        answers = {**answers, SATISFACTION.key: satisfaction_words(front)}
+    there = tuple(
+        (one.page, _(one.title), f"{_(one.question)} {answers.get(one.key, '')}".strip())
+        for one in chapters_of(settings)
+        if one.key != "overview"
     )
+    absent = tuple(
+        ("", _(one.title), _("Not in this book: no table is named under [sources.{table}] in crm.toml.", table=table))
+        for one, table in absent_chapters(settings)
+    )
+    return ChapterList((*there, *absent))
+
+
+def satisfaction_words(front: Kept) -> str:
+    """Say how satisfied those are who answered, and what goes with it."""
+    told = front.facts(SATISFACTION.key)
+    wave = wave_words(told["wave"])
+    if told.get("satisfaction") is None:
+        return plural("{n} respondent in {wave}.", "{n} respondents in {wave}.", told["respondents"], wave=wave)
+    words = {
+        "mean": number(told["satisfaction"], 1),
+        "high": number(told["scale_end"], 0),
+        "lower": number(told["lower"], 1),
+        "upper": number(told["upper"], 1),
+        "wave": wave,
+    }
+    verdicts = {
+        "higher": N_("{mean} of {high} in {wave} (95%: {lower} to {upper}), higher than the wave before."),
+        "lower": N_("{mean} of {high} in {wave} (95%: {lower} to {upper}), lower than the wave before."),
+        "no real change": N_("{mean} of {high} in {wave} (95%: {lower} to {upper}), no real change."),
+    }
+    plain = N_("{mean} of {high} in {wave} (95%: {lower} to {upper}).")
+    return _(verdicts.get(str(told["verdict"]), plain), **words)
+
+
+def satisfaction_finding(front: Kept) -> tuple[Finding, ...]:
+    """Say the same as a finding; none in a book without a survey."""
+    if SATISFACTION.key not in front.kept:
+        return ()
+    text = _("Satisfaction: {words}", words=satisfaction_words(front))
+    return (Finding(text, SATISFACTION.page, _("Satisfaction and loyalty")),)
 
 
 def equity_finding(front: FrontPage) -> Finding:

@@ -30,6 +30,7 @@ from crm_analysis.report.stories.front_page import (
     gather_kept,
     headline_of,
     remember,
+    satisfaction_finding,
 )
 from crm_analysis.report.tables import Table
 from crm_analysis.scorecard import INDICATORS
@@ -82,7 +83,7 @@ def tiles(front: FrontPage) -> Tiles:
 def findings(front: FrontPage) -> Findings:
     """A few sentences with their evidence."""
     told = (equity_finding(front), *_movement_finding(front), _holders_finding(front))
-    return Findings((*told, _active_finding(front)))
+    return Findings((*told, _active_finding(front), *satisfaction_finding(front)))
 
 
 def holders_figure(front: FrontPage) -> Figure:
