@@ -73,7 +73,9 @@ class Codebook(Part):
         What is particular to a question.
     path_model : PathModel or None
     margins : dict of column to dict of level to share
-        The true shares of segments, to which weights can be raked. The door does not rake.
+        The true shares of segments, to which weights are raked, wave by wave. The door does not rake.
+    trim : float or None
+        No weight above so many times the median of its wave.
     paired_by : {"customer_id", "respondent_id", "nobody"}
         What tells that two respondents of different waves are the same person.
     impossible : {"refuse", "set_aside"}
@@ -100,6 +102,7 @@ class Codebook(Part):
     items: dict[str, Item] = Field(default_factory=dict)
     path_model: PathModel | None = None
     margins: dict[str, dict[str, Annotated[float, Field(gt=0, le=1)]]] = Field(default_factory=dict)
+    trim: Annotated[float, Field(ge=1)] | None = None
     paired_by: Literal["customer_id", "respondent_id", "nobody"] = "customer_id"
     impossible: Literal["refuse", "set_aside"] = "refuse"
     straight_liners: Literal["keep", "set_aside"] = "keep"

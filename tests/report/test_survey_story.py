@@ -118,6 +118,13 @@ def test_waves_that_differ_say_so(company, tell):
     assert re.search(r"6\.\d of 10 in December 2023 \(95%: [^)]*\), lower than the wave before", text)
 
 
+def test_themes_are_compared_between_the_satisfied_and_the_others(told):
+    # Comments, share, mean satisfaction, share among the satisfied and among the others, and whether these differ.
+    row = re.search(r"told, late.*? \d+ [\d.]+ [\d.]+ ([\d.]+) ([\d.]+) differs", told.text)
+    of_satisfied, of_others = (float(number) for number in row.groups())
+    assert of_satisfied < of_others
+
+
 def test_comments_have_themes_in_both_languages(told):
     assert re.search(
         r"Comments are most often about “[^”]+”(; where they are about “[^”]+”, satisfaction is lower|, and )",

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.duration.hazard_regression import PHReg
 
 from crm_analysis.errors import DataError, SettingsError
 from crm_analysis.value.membership_survival import membership_survival
@@ -93,6 +94,25 @@ def test_survival_of_the_lung_data_matches_r():
     assert found.groups["median"].to_list() == [270, 426]
     assert found.test.statistic == pytest.approx(10.3, abs=0.05)
     assert found.test.p_value == pytest.approx(0.001, abs=5e-4)
+
+
+@pytest.mark.skipif(not LUNG.is_file(), reason=f"{LUNG.name} is not beside the project")
+@pytest.mark.parametrize(("days", "kept"), [(100, 0.863969), (180, 0.721671), (365, 0.409242), (500, 0.293269)])
+def test_the_curve_of_the_lung_data_is_that_of_r(days, kept):
+    # R 4, survival: summary(survfit(Surv(time, status) ~ 1), times); the median is 310 days.
+    lung = pd.read_csv(LUNG)
+    found = membership_survival(pd.DataFrame({"duration": lung["time"], "ended": lung["status"] == 2}), time_unit="day")
+    assert found.survival(days).item() == pytest.approx(kept, abs=1e-6)
+    assert found.groups["median"].item() == 310
+
+
+@pytest.mark.skipif(not LUNG.is_file(), reason=f"{LUNG.name} is not beside the project")
+def test_a_regression_of_the_lung_data_is_that_of_r():
+    # R 4, survival: coxph(Surv(time, status) ~ age + sex), ties after Efron.
+    lung = pd.read_csv(LUNG)
+    found = PHReg(lung["time"], lung[["age", "sex"]], status=lung["status"] == 2, ties="efron").fit()
+    assert found.params == pytest.approx([0.017045, -0.513219], abs=1e-6)
+    assert found.bse == pytest.approx([0.009223, 0.167458], abs=1e-6)
 
 
 def test_longer_contracts_of_the_gym_are_kept_longer(gym):

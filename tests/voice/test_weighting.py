@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_analysis.company import simulate_company
+from crm_analysis.data.survey_door import read_survey
 from crm_analysis.errors import DataError, EstimationWarning, SettingsError
-from crm_analysis.voice.weighting import design_effect, rake, trim_weights
+from crm_analysis.voice.weighting import design_effect, rake, raked_survey, trim_weights
 
 MARGINS = {"region": {"North": 0.5, "South": 0.3, "East": 0.2}, "age": {"young": 0.4, "old": 0.6}}
 
@@ -217,3 +218,40 @@ def test_the_simulated_survey_can_be_raked_to_its_waves_and_regions():
     pd.testing.assert_series_equal(
         shares(survey, weights, "region"), expected.sort_index(), check_names=False, check_dtype=False
     )
+
+
+@pytest.fixture
+def two_waves():
+    table = pd.DataFrame(
+        {
+            "respondent_id": [f"R{number}" for number in (*range(40), *range(60))],
+            "wave": ["2024-06"] * 40 + ["2024-12"] * 60,
+            "overall_satisfaction": [7] * 100,
+            "region": ["North"] * 10 + ["South"] * 30 + ["North"] * 45 + ["South"] * 15,
+            "weight": [1.0] * 99 + [30.0],
+        }
+    )
+
+    def read(**more):
+        return read_survey(table, codebook={"segments": ["region"], **more})
+
+    return read
+
+
+def test_each_wave_of_a_survey_is_raked_to_the_margins_of_its_codebook(two_waves):
+    survey = raked_survey(two_waves(margins={"region": {"North": 0.5, "South": 0.5}}))
+    for wave in survey.waves:
+        part = survey.wave(wave)
+        assert shares(part.frame, part.weights, "region").to_dict() == pytest.approx({"North": 0.5, "South": 0.5})
+        assert part.weights.mean() == pytest.approx(1)
+
+
+def test_the_weights_of_a_survey_are_trimmed_where_its_codebook_says_so(two_waves):
+    before, after = (raked_survey(survey).wave("2024-12").weights for survey in (two_waves(), two_waves(trim=5)))
+    assert before.max() > 20 * before.median()
+    assert after.max() <= 5 * after.median() * (1 + 1e-9)
+
+
+def test_a_survey_without_margins_is_returned_as_it_is(two_waves):
+    survey = two_waves()
+    assert raked_survey(survey) is survey

@@ -98,16 +98,22 @@ def raked_survey(survey: Survey) -> Survey:
     Parameters
     ----------
     survey : Survey
-        Its own weights are where the raking begins. Without `margins` in its codebook it is returned as it is.
+        Its own weights are where the raking begins. Without `margins` and `trim` in its codebook it is returned as it
+        is; with `trim` alone, high weights are cut.
 
     Raises
     ------
     DataError, SettingsError
         As `rake`, for the first wave that cannot be raked.
     """
-    if not survey.codebook.margins:
+    margins, trim = survey.codebook.margins, survey.codebook.trim
+    if not margins and trim is None:
         return survey
-    raked = [rake(survey.wave(wave), margins=survey.codebook.margins) for wave in survey.waves]
+    waves = [survey.wave(wave) for wave in survey.waves]
+    if margins:
+        raked = [rake(wave, margins=margins, trim=trim) for wave in waves]
+    else:
+        raked = [trim_weights(wave.weights, most=float(trim or 1)) for wave in waves]
     # One respondent may answer in several waves: rows are told apart by their place, not by their id.
     weights = pd.Series(np.nan, index=survey.frame.index, name="weight")
     for wave, of_wave in zip(survey.waves, raked, strict=True):

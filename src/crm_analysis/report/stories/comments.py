@@ -8,7 +8,7 @@ from crm_analysis.errors import EstimationWarning
 from crm_analysis.messages import _, count, plural
 from crm_analysis.report.figures.themes import theme_dots
 from crm_analysis.report.pieces import Figure, Note, Nothing
-from crm_analysis.report.stories.heard import Heard
+from crm_analysis.report.stories.heard import SATISFIED, Heard, mark_at
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.voice.comment_tables import LOWER, NO_CHANGE, TOO_FEW
 from crm_analysis.voice.comments import CommentThemes, comment_themes
@@ -87,6 +87,9 @@ def themes_table(heard: Heard, found: CommentThemes | None) -> Table | Nothing:
     own = table[~table["is_other"]].copy()
     if not len(own):
         return Nothing()
+    by_grade = _by_grade(heard, found)
+    for column in ("of_satisfied", "of_others", "grades"):
+        own[column] = by_grade[column].reindex(own.index) if column in by_grade else float("nan")
     own["verdict"] = _trends(heard, found).reindex(own.index).fillna("")
     own["examples_words"] = [
         f"{', '.join(words)}\n{' · '.join(examples)}"
@@ -115,6 +118,9 @@ def themes_table(heard: Heard, found: CommentThemes | None) -> Table | Nothing:
             Column("n", _("Comments"), kind="count"),
             Column("share", _("Share"), "%", kind="percent", digits=1),
             Column("mean", _("Satisfaction"), digits=2),
+            Column("of_satisfied", _("Of the satisfied"), "%", kind="percent", digits=1),
+            Column("of_others", _("Of the others"), "%", kind="percent", digits=1),
+            Column("grades", _("Between the two"), kind="text"),
             Column("verdict", _("Over the waves"), kind="text"),
         ),
         downloads=heard.chapter.download("themes", own[["language", "n", "base", "share", "lower", "upper", "mean"]]),
@@ -132,6 +138,21 @@ def _with_ratings(heard: Heard, found: CommentThemes) -> pd.DataFrame:
     table["is_lower"] = False if rated is None else rated["verdict"].reindex(table.index) == LOWER
     table.insert(0, "label", [_("other") if other else str(name) for name, other in table["is_other"].items()])
     return table
+
+
+def _by_grade(heard: Heard, found: CommentThemes) -> pd.DataFrame:
+    """Return the share of each theme in comments of the satisfied and of the others, and whether the two differ."""
+    outcome = heard.codebook.overall_satisfaction
+    if outcome is None:
+        return pd.DataFrame()
+    marks = heard.survey.frame[outcome]
+    is_satisfied = marks >= mark_at(heard.codebook.scale_of(outcome), SATISFIED)
+    grade = is_satisfied.map({True: "of_satisfied", False: "of_others"}).where(marks.notna())
+    if grade.nunique() < 2:
+        return pd.DataFrame()
+    table = found.by(grade)
+    shares = table["share"].unstack()
+    return shares.assign(grades=table["verdict"].groupby(level=0).first().map(_))
 
 
 def _trends(heard: Heard, found: CommentThemes) -> pd.Series:

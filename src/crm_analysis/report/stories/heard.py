@@ -19,6 +19,8 @@ _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _PREFIXES = ("driver_", "expectation_", "perception_", "kano_")
 # The Net Promoter Score is defined for answers from 0 to 10.
 NPS_SCALE: tuple[float, float] = (0, 10)
+# How far up its scale a mark is that of a satisfied customer.
+SATISFIED = 0.75
 # What is known of customers that respondents are compared by, where the survey says who they are.
 _ATTRIBUTES = ("region", "kind", "acquisition_channel")
 _OUTCOMES = {
@@ -139,6 +141,12 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
 def wave_words(wave: str) -> str:
     """Write a wave for the reader: December 2023, or as it is called."""
     return month_of(wave) if _MONTH.fullmatch(wave) else wave
+
+
+def mark_at(scale: tuple[float, float], share: float) -> float:
+    """Return the first whole mark that is so far up its scale: 8 of 1 to 10, and 4 of 1 to 5, for three quarters."""
+    low, high = scale
+    return float(np.ceil(low + share * (high - low) - 1e-9))
 
 
 def in_words(interval: Interval, digits: int = 1) -> str:

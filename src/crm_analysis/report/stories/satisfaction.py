@@ -15,7 +15,16 @@ from crm_analysis.report.figures.dumbbells import gap_dumbbell, wave_dumbbell
 from crm_analysis.report.figures.stacked import promoter_bars
 from crm_analysis.report.figures.trend import wave_trend as trend_drawing
 from crm_analysis.report.pieces import Alert, Alerts, Figure, Headline, Nothing
-from crm_analysis.report.stories.heard import NPS_SCALE, Heard, in_a_row, in_words, wave_words, with_attributes
+from crm_analysis.report.stories.heard import (
+    NPS_SCALE,
+    SATISFIED,
+    Heard,
+    in_a_row,
+    in_words,
+    mark_at,
+    wave_words,
+    with_attributes,
+)
 from crm_analysis.report.stories.wording import why_refused
 from crm_analysis.report.tables import Column, Table
 from crm_analysis.voice.estimate import SMALL_SAMPLE, Estimate
@@ -48,7 +57,7 @@ _VERDICTS = {
     "too few answers": N_("too few answers to tell"),
 }
 # How far up their scales satisfaction, buying again and recommending must be for the grades: 8, 8 and 9 of 1 to 10.
-_GRADE_STARTS = (0.75, 0.75, 0.88)
+_GRADE_STARTS = (SATISFIED, SATISFIED, 0.88)
 _LEVEL = 0.95
 _GRADES = {
     "satisfied": N_("Satisfied"),
@@ -580,7 +589,7 @@ def _grade_rows(heard: Heard) -> Iterator[dict[str, Any]]:
         return
     frame = heard.latest.frame
     satisfied, returning, recommending = (
-        _mark_at(heard.codebook.scale_of(column), share) for column, share in zip(columns, _GRADE_STARTS, strict=True)
+        mark_at(heard.codebook.scale_of(column), share) for column, share in zip(columns, _GRADE_STARTS, strict=True)
     )
     grades = satisfaction_grades(
         *(frame[column] for column in columns),
@@ -601,12 +610,6 @@ def _grade_rows(heard: Heard) -> Iterator[dict[str, Any]]:
             "effective_n": row["effective_n"],
             "change": "",
         }
-
-
-def _mark_at(scale: tuple[float, float], share: float) -> float:
-    """The first whole mark that is so far up its scale: 8 of 1 to 10, and 4 of 1 to 5, for three quarters."""
-    low, high = scale
-    return float(np.ceil(low + share * (high - low) - 1e-9))
 
 
 def _index_rows(heard: Heard) -> Iterator[dict[str, Any]]:
