@@ -118,6 +118,10 @@ def test_waves_that_differ_say_so(company, tell):
     assert re.search(r"6\.\d of 10 in December 2023 \(95%: [^)]*\), lower than the wave before", text)
 
 
+def test_a_change_of_a_share_is_told_in_points(told):
+    assert re.search(r"share of the two highest marks [\d.]+% [\d.]+% [\d.]+% \d+ \d+ [+−][\d.]+ points", told.text)
+
+
 def test_themes_are_compared_between_the_satisfied_and_the_others(told):
     # Comments, share, mean satisfaction, share among the satisfied and among the others, and whether these differ.
     row = re.search(r"told, late.*? \d+ [\d.]+ [\d.]+ ([\d.]+) ([\d.]+) differs", told.text)

@@ -543,7 +543,9 @@ def _row(
     change = ""
     if moved is not None:
         size = float(moved["change"])
-        change = f"{signed(write(size), size)}\n{_(_VERDICTS[str(moved['verdict'])])}"
+        # A difference of shares is in points: a percentage of a percentage would be read as something else.
+        written = _("{change} points", change=number(100 * size, 1)) if write is share_with_digit else write(size)
+        change = f"{signed(written, size)}\n{_(_VERDICTS[str(moved['verdict'])])}"
     return {
         "label": label,
         "value": write(found.value),
