@@ -27,6 +27,8 @@ from crm_analysis.voice.ordered_check import ordered_check
 
 # A driver whose share is above that of noise in fewer samples is not told from noise.
 _ABOVE_NOISE = 0.95
+# What would come about by chance alone less often than this is taken to be more than chance.
+_CHANCE = 0.05
 # A segment is compared where it has so many answers for each slope.
 _ANSWERS_A_SLOPE = 5
 # First in so many samples a driver is called first, or probably first.
@@ -313,7 +315,7 @@ def asymmetry_figure(driven: Driven) -> Figure | Note | Nothing:
     except DataError as error:
         return Note(_("Low and high marks cannot be compared"), (why_refused(error),))
     table.insert(0, "label", [driven.labels[str(name)] for name in table.index])
-    uneven = table[table["p_adjusted"] < 0.05]
+    uneven = table[table["p_adjusted"] < _CHANCE]
     finding = (
         _("For {names} low marks weigh otherwise than high ones", names=in_a_row(uneven["label"].tolist()))
         if len(uneven)
@@ -536,7 +538,11 @@ def _ordered_words(driven: Driven, fit: DriverFit) -> list[str]:
             "careful with it."
         )
     )
-    return [same]
+    p = float(check.parallel_lines["p_value"]["(all)"])
+    if not p < _CHANCE:
+        return [same]
+    uneven = _("It finds too that drivers do not go with low and with high marks of satisfaction alike (Brant's test).")
+    return [f"{same} {uneven}"]
 
 
 def _interaction_words(driven: Driven, fit: DriverFit, by: str) -> list[str]:
@@ -552,7 +558,7 @@ def _interaction_words(driven: Driven, fit: DriverFit, by: str) -> list[str]:
     except (DataError, SettingsError) as error:
         return [_("Segments by {by} could not be compared: {why}", by=words, why=why_refused(error))]
     tests = table["p_adjusted"].groupby(level="driver", sort=False).first()
-    differing = [driven.labels[str(name)] for name in tests.index[tests < 0.05]]
+    differing = [driven.labels[str(name)] for name in tests.index[tests < _CHANCE]]
     names = in_a_row([str(level) for level in sorted(enough)])
     if differing:
         return [
