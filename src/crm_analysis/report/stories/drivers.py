@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from crm_analysis.errors import DataError, EstimationWarning
 from crm_analysis.messages import N_, _, count, percent
 from crm_analysis.report.figures.effects import penalty_reward_dots
@@ -162,13 +164,7 @@ def groups_table(driven: Driven) -> Table | Nothing:
     return Table(
         name="driver-groups",
         number=0,
-        finding=_(
-            "{group} holds {share} of what the drivers explain (95%: {lower} to {upper})",
-            group=capital(str(table.index[0]).replace("_", " ")),
-            share=percent(float(table["share"].iloc[0])),
-            lower=percent(float(table["lower"].iloc[0])),
-            upper=percent(float(table["upper"].iloc[0])),
-        ),
+        finding=_group_words(names, table),
         what=_("Groups share what is explained as players of a game (Shapley); limits at 95%.")
         if fit.method == "lmg"
         else _("Groups share what is explained by the relative weights of their drivers (Johnson); limits at 95%."),
@@ -260,6 +256,15 @@ def asymmetry_figure(driven: Driven) -> Figure | Note | Nothing:
             "is more than chance. There is no agreed choice of cut-offs, and kinds may move with them."
         ),
     )
+
+
+def _group_words(names: Sequence[str], table: pd.DataFrame) -> str:
+    """Name the first group with its share, or the first two where their order is not sure."""
+    share, lower, upper = (percent(float(table[column].iloc[0])) for column in ("share", "lower", "upper"))
+    words = {"group": capital(names[0]), "other": names[1], "share": share, "lower": lower, "upper": upper}
+    if table["first_place"].iloc[0] >= _LIKELY:
+        return _("{group} holds {share} of what the drivers explain (95%: {lower} to {upper})", **words)
+    return _("{group} and {other} lead; which of them holds more of what the drivers explain cannot be told", **words)
 
 
 def _leader_words(labels: Sequence[str], chance: float) -> str:
